@@ -1,7 +1,7 @@
 """What happened: calls and answers in the order in which they were seen.
 
-Pure values.  Two counters order everything: `call_order` and `return_order` come from one sequence, so that one operation
-was over before another began exactly when its return number is smaller than the other's call number.
+Pure.  `call_order` and `return_order` come from one sequence: one operation was over before another began exactly
+when its return number is smaller than the other's call number.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def history(entries: Iterable[Entry]) -> History:
     """Return the entries as a history.
 
     Raises:
-        ValueError: an entry that returned before it was called, a number used twice, or a clock that ran backwards while
-            it may not (the monotonic one).
+        ValueError: an entry that returned before it was called, a number used twice, or a monotonic clock that ran
+            backwards.
     """
     ordered = sorted(entries, key=order_of)
     seen: set[int] = set()

@@ -120,7 +120,7 @@ class Operation:
     key: Hashable | Unset = UNSET
     value: Hashable | Unset = UNSET
     version: Hashable | Unset = UNSET
-    timeout_us: int | None | Unset = UNSET
+    timeout_us: int | Unset | None = UNSET
     resource: str | Unset = UNSET
     n: int | Unset = UNSET
 
@@ -138,7 +138,7 @@ class Answer:
     """What a manager said, facet by facet; UNSET where it said nothing of it.
 
     Attributes:
-        absent: "none", "false", "empty" or "never"/"missing" by `[answers]`, where that came instead of what was asked for.
+        absent: "none", "false" or "empty", where that came instead of what was asked for.
         seconds_us: time left; None: it never ends.
     """
 
@@ -153,7 +153,7 @@ class Answer:
     flag: bool | Unset = UNSET
     count: int | Unset = UNSET
     ids: tuple[SessionId, ...] | Unset = UNSET
-    seconds_us: int | None | Unset = UNSET
+    seconds_us: int | Unset | None = UNSET
     metrics: FrozenMap | Unset = UNSET
     value: Hashable | Unset = UNSET
 

@@ -1,8 +1,8 @@
 """Session data as values: hashable, comparable, printable.
 
-Pure.  What a target is given and what it answers is frozen at once, so that a later change of the live object changes no
-history.  Lists and tuples are one thing, as in JSON; an object that is none of the known kinds is known by its fields or,
-failing that, by its text.
+Pure.  What a target is given and what it answers is frozen at once, so that a later change of the live object changes
+no history.  Lists and tuples are one thing, as in JSON; an object that is none of the known kinds is known by its
+fields or, failing that, by its text.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def freeze(value: Any, *, depth: int = 0) -> Hashable:
     Raises:
         ValueError: nested deeper than 64 levels (most likely a structure that contains itself).
     """
-    if value is None or isinstance(value, (str, int, float, bytes, FrozenMap)):
+    if value is None or isinstance(value, (str, int, float, bytes)):
+        return value
+    if isinstance(value, FrozenMap):
         return value
     if depth > DEPTH_MAX:
         raise ValueError(f"data is nested deeper than {DEPTH_MAX} levels: does it contain itself?")
@@ -99,9 +101,8 @@ def freeze(value: Any, *, depth: int = 0) -> Hashable:
 
 def _freeze_object(value: Any, depth: int) -> Hashable:
     """Return an object of an unknown kind by its own equality, its fields, or its text."""
-    kind = type(value)
-    if kind.__eq__ is not object.__eq__ and kind.__hash__ is not None:
-        return value  # type: ignore[no-any-return]  # it compares and hashes by value: a date, a UUID, a Decimal
+    if isinstance(value, Hashable) and type(value).__eq__ is not object.__eq__:
+        return value  # It compares and hashes by value: a date, a UUID, a Decimal.
     try:
         fields = vars(value)
     except TypeError:
