@@ -68,6 +68,102 @@ class SessionError(SessionguardError):
     """A session system's legal refusal."""
 
 
+class SessionNotFound(SessionError):
+    """No session has this id: it was never made, or it has ended and is gone."""
+
+    def __init__(self, session_id: object) -> None:
+        self.session_id = session_id
+        super().__init__(f"no session {session_id!r}: create one, or ensure it")
+
+
+class SessionExpired(SessionError):
+    """The session ran out of time; it stays visible, marked, until it is swept."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"session {session_id!r} has expired: use() gives its replacement")
+
+
+class SessionExists(SessionError):
+    """A live session already has this id."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"session {session_id!r} is live already: ensure() returns it, another id makes a new one")
+
+
+class SessionLimitExceeded(SessionError):
+    """As many sessions are live as the limit allows."""
+
+    def __init__(self, limit: int, *, owner: str | None = None, per_owner: bool = False) -> None:
+        self.limit = limit
+        self.owner = owner
+        whose = f" of owner {owner!r}" if per_owner else ""
+        super().__init__(f"the limit of {limit} live sessions{whose} is reached: close one, or wait until one expires")
+
+
+class VersionConflict(SessionError):
+    """Somebody else changed the session since the caller read it; nothing was written."""
+
+    def __init__(self, session_id: str, *, expected: int, actual: int) -> None:
+        self.session_id = session_id
+        self.expected = expected
+        self.actual = actual
+        super().__init__(f"session {session_id!r} is at version {actual}, not {expected}: read it again, then save")
+
+
+class IllegalTransition(SessionError):
+    """The table of a session's life has no row for this action in this status."""
+
+    def __init__(self, session_id: str, status: str, action: str) -> None:
+        self.session_id = session_id
+        self.status = status
+        self.action = action
+        super().__init__(f"session {session_id!r} is {status}: cannot {action} it")
+
+
+class InvalidSession(SessionError, ValueError):
+    """What a session was to be made of, or changed to, cannot be kept; nothing was written."""
+
+    def __init__(self, what: str, given: object, expected: str) -> None:
+        self.what = what
+        self.given = given
+        shown = repr(given)
+        super().__init__(f"{what} {shown if len(shown) <= 80 else shown[:77] + '...'} refused: expected {expected}")
+
+
+class InvalidSetting(SessionError, ValueError):
+    """A session manager was given a setting that it cannot work with; it was not made."""
+
+    def __init__(self, name: str, given: object, expected: str, *, source: str = "argument") -> None:
+        self.name = name
+        self.given = given
+        super().__init__(f"{source} {name} = {given!r}: expected {expected}")
+
+
+class ManagerClosed(SessionError):
+    """The session manager was stopped and answers no more."""
+
+    def __init__(self) -> None:
+        super().__init__("the session manager is stopped: start() opens it again")
+
+
+class StoreBusy(SessionError):
+    """Another process kept the store locked for too long; nothing was written."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        super().__init__(f"session store {place} is locked by another process: nothing was changed, try again")
+
+
+class StoreDamaged(SessionError):
+    """What the store holds can no longer be read."""
+
+    def __init__(self, place: str, what: str) -> None:
+        self.place = place
+        super().__init__(f"session store {place} is damaged: {what}; restore it from a backup")
+
+
 # -- the target's fault ---------------------------------------------------------------------------------------------
 
 
