@@ -110,6 +110,8 @@ class Operation:
 
     Units: `timeout_us` microseconds (None and 0 are values of their own: see `zero_timeout`, `none_timeout`).
     Shape: `data` a frozen value of the profile's data type; `changes` a FrozenMap.
+    Attributes:
+        fails: whether the attached resource raises when it is closed.
     """
 
     verb: str
@@ -122,6 +124,7 @@ class Operation:
     version: Hashable | Unset = UNSET
     timeout_us: int | Unset | None = UNSET
     resource: str | Unset = UNSET
+    fails: bool | Unset = UNSET
     n: int | Unset = UNSET
 
     def __str__(self) -> str:
@@ -180,10 +183,12 @@ class Refused:
     Attributes:
         kinds: what the error may mean: one class may be declared under several kinds.
         error: the error as the target raised it, for the reader.
+        answered: it came as a returned value that `[answers]` declares, not as an error.
     """
 
     kinds: frozenset[str]
     error: str = ""
+    answered: bool = False
 
     def __str__(self) -> str:
         return f"refused ({' or '.join(sorted(self.kinds))})" + (f": {self.error}" if self.error else "")

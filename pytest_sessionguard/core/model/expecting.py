@@ -1,0 +1,114 @@
+"""What an operation may be answered: alternatives, each with the state that follows and the property it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pytest_sessionguard.core.model.state import State
+from pytest_sessionguard.core.operations import Answer, Ok, Outcome, Refused
+from pytest_sessionguard.core.values import UNSET, show
+
+After: TypeAlias = Callable[[Answer | None], Iterable[State]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """One part of an answer: what it must be if it is told at all.
+
+    Attributes:
+        name: of the Answer's field.
+        test: says whether a told value is right.
+        says: the expected value, for the reader.
+        property: what a wrong value breaks.
+    """
+
+    name: str
+    test: Callable[[Any], bool]
+    says: str
+    property: str
+
+
+def same(name: str, value: Any, property_name: str) -> Facet:
+    """Expect the very value."""
+    return Facet(name, lambda told: bool(told == value), show(value), property_name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One answer that is allowed.
+
+    Attributes:
+        kind: "ok", "absent" (None, false or empty instead of what was asked for), "refused".
+        words: the absences or the kinds of refusal that are meant.
+        facets: what an ok answer must say where it says anything.
+        after: the states that may follow; it is given the answer, or None where that is not known.
+        property: what is broken where none of the alternatives was answered.
+        line: the policy keys that allow it.
+        effect: whether anything changed: an operation of unknown outcome may have had it.
+    """
+
+    kind: str
+    after: After
+    property: str
+    line: tuple[str, ...] = ()
+    words: frozenset[str] = frozenset()
+    facets: tuple[Facet, ...] = field(default=())
+
+    def fits(self, outcome: Outcome) -> bool:
+        """Say whether the answer is this one."""
+        match outcome:
+            case Refused(kinds, answered=answered):
+                if self.kind == "refused":
+                    return bool(kinds & self.words)
+                return answered and self.kind == "absent" and bool(kinds & {"missing", "expired"})
+            case Ok(answer) if self.kind == "absent":
+                return _reads_as_absent(answer, self.words)
+            case Ok(answer) if self.kind == "ok":
+                return self.wrong(answer) is None
+        return False
+
+    def wrong(self, answer: Answer) -> Facet | None:
+        """Return the first facet of an ok answer that is not as expected."""
+        for facet in self.facets:
+            told = getattr(answer, facet.name)
+            if told is not UNSET and not facet.test(told):
+                return facet
+        if answer.absent is not UNSET and not self._falsy_is_right(answer):
+            return Facet("absent", lambda _: False, "an answer", self.property)
+        return None
+
+    def _falsy_is_right(self, answer: Answer) -> bool:
+        """Say whether None, false or empty is itself the value that was expected: an empty cart, a stored None."""
+        told = [facet for facet in self.facets if getattr(answer, facet.name) is not UNSET]
+        return any(facet.name in {"data", "value", "ids", "count", "flag", "seconds_us", "versions"} for facet in told)
+
+    def __str__(self) -> str:
+        if self.kind == "refused":
+            return f"refused ({' or '.join(sorted(self.words))})"
+        if self.kind == "absent":
+            return " or ".join(sorted(self.words)) or "done"
+        told = [f"{facet.name}={facet.says}" for facet in self.facets]
+        return "ok" + (f": {', '.join(told)}" if told else "")
+
+
+def _reads_as_absent(answer: Answer, words: frozenset[str]) -> bool:
+    """Say whether an answer says that nothing is there, in one of these words.
+
+    A template that answers `found`, `flag` or `count` says it by false or 0 whatever the words.
+    """
+    if answer.found is not UNSET or answer.flag is not UNSET:
+        return not (answer.found or answer.flag)
+    if answer.absent is not UNSET:
+        return answer.absent in words
+    if answer.seconds_us is not UNSET:
+        return answer.seconds_us is not None and answer.seconds_us <= 0
+    if answer.count is not UNSET:
+        return answer.count == 0
+    if answer.ids is not UNSET or answer.versions is not UNSET:
+        return not (answer.ids or answer.versions)
+    told = (answer.id, answer.data, answer.value, answer.version, answer.status, answer.metrics)
+    if all(value is UNSET for value in told):
+        return "none" in words  # A template without a result gives nothing whatever happened.
+    return answer.data is not UNSET and not answer.data and "empty" in words

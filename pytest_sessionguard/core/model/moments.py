@@ -1,0 +1,112 @@
+"""When: the readings of a clock, and what they say of a deadline.
+
+An operation reads the clock at some instant between its call and its answer, so a reading is a closed interval.  A clock
+that was set back can be understood in three ways, all of them right: as it shows, as the time that really passed, and as
+the latest time ever shown.  From the first set-back on, a moment holds one interval for each way; what all three say is
+certain, and what they dispute is free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from pytest_sessionguard.core.history import Stamp
+
+Reading: TypeAlias = tuple[int, int]
+Moment: TypeAlias = tuple[Reading, ...]
+
+ALIVE: Final = 1
+DEAD: Final = 2
+EITHER: Final = ALIVE | DEAD
+
+# A double holds every multiple of 1/64 s of this century exactly.  On other instants a manager that counts in float
+# seconds may see a deadline up to half a microsecond early or late, so the deadline itself is not judged there.
+EXACT_STEP_US: Final = 15_625
+
+
+def span(earlier: Moment, later: Moment) -> Moment:
+    """Return the moment that may be any instant from `earlier` to `later`."""
+    if len(earlier) == len(later):
+        return tuple((first[0], last[1]) for first, last in zip(earlier, later, strict=True))
+    return tuple((reading_of(earlier, scale)[0], last[1]) for scale, last in enumerate(later))
+
+
+def reading_of(moment: Moment, scale: int) -> Reading:
+    """Return the reading on one scale; before the first set-back all scales are the same."""
+    return moment[scale] if scale < len(moment) else moment[0]
+
+
+def surely_before(first: Moment, second: Moment) -> bool:
+    """Say whether `first` is earlier than `second` on every scale."""
+    scales = max(len(first), len(second))
+    return all(reading_of(first, scale)[1] < reading_of(second, scale)[0] for scale in range(scales))
+
+
+def standing(since: Moment, now: Moment, timeout_us: int, *, dead_at_timeout: bool, unit_us: int) -> int:
+    """Say what a session that counts from `since` may be `now`: ALIVE, DEAD or EITHER, by one timeout.
+
+    The life is the half-open span [since, since + timeout): at the timeout itself it is over (`at_timeout = "expired"`), or
+    closed, and it is over one step later (`"alive"`).  One `unit_us` either side is not judged.
+    """
+    found = 0
+    for scale, (low, high) in enumerate(now):
+        start_low, start_high = reading_of(since, scale)
+        idle_min, idle_max = low - start_high, high - start_low
+        if unit_us:
+            alive, dead = idle_min <= timeout_us + unit_us, idle_max >= timeout_us - unit_us
+        elif dead_at_timeout:
+            alive, dead = idle_min < timeout_us, idle_max >= timeout_us
+        else:
+            alive, dead = idle_min <= timeout_us, idle_max > timeout_us
+        if timeout_us in (idle_min, idle_max) and (start_low % EXACT_STEP_US or timeout_us % EXACT_STEP_US):
+            alive = dead = True
+        found |= (ALIVE if alive else 0) | (DEAD if dead else 0)
+        if found == EITHER:
+            return found
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What is known of the policy's clock so far.
+
+    Units: microseconds.
+    Attributes:
+        monotonic: which clock the policy counts on.
+        last: the latest stamp seen.
+        high_us: the latest time that the wall clock ever showed.
+        lost_us: by how much it was set back, in all.
+        backs: how often it was set back.
+    """
+
+    monotonic: bool
+    last: Stamp | None = None
+    high_us: int = 0
+    lost_us: int = 0
+    backs: int = 0
+
+    def seen(self, stamp: Stamp) -> Timeline:
+        """Return the timeline after the clocks showed `stamp`."""
+        if self.monotonic:
+            return replace(self, last=stamp)
+        if self.last is None:
+            return replace(self, last=stamp, high_us=stamp.wall_us)
+        jump_us = (stamp.wall_us - self.last.wall_us) - (stamp.mono_us - self.last.mono_us)
+        high_us = max(self.high_us, stamp.wall_us)
+        if jump_us >= 0:
+            return replace(self, last=stamp, high_us=high_us)
+        return replace(self, last=stamp, high_us=high_us, lost_us=self.lost_us - jump_us, backs=self.backs + 1)
+
+    def moment(self, called: Stamp, returned: Stamp) -> Moment:
+        """Return when an operation from `called` to `returned` read the clock; both must have been `seen`."""
+        if self.monotonic:
+            return ((called.mono_us, returned.mono_us),)
+        low, high = sorted((called.wall_us, returned.wall_us))
+        if not self.backs:
+            return ((low, high),)
+        return (
+            (low, high),
+            (low + self.lost_us, high + self.lost_us),
+            (max(low, self.high_us), max(high, self.high_us)),
+        )
