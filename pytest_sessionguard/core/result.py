@@ -1,0 +1,432 @@
+"""Everything that one run left behind.
+
+Pure values: a result needs nothing else to be rendered.  A case is one scenario in one cell of its matrix; a run is
+many cases against one target.  Nothing is counted as held that was not exercised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pytest_sessionguard.core import durations
+from pytest_sessionguard.core.values import EMPTY, FrozenMap
+
+VERSION: Final = 1
+
+# A case: skipped for a named reason, or run; an error is the harness's own.
+CASE_STATUSES: Final = ("held", "violated", "skipped", "unproven", "error")
+PROPERTY_STATUSES: Final = ("held", "violated", "unproven", "not-applicable")
+VERDICTS: Final = ("held", "violated", "unproven", "error")
+
+# A message shows this many operations before the one that is at fault; the result carries all of them.
+ROWS_MAX: Final = 24
+ANSWER_WIDTH_MAX: Final = 72
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One operation as a line of a violation's table.
+
+    Units: virtual microseconds since the case began.
+    Attributes:
+        remark: what is wrong with the answer, on the row at fault; else empty.
+    """
+
+    client: str
+    operation: str
+    called_us: int
+    returned_us: int
+    answer: str
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViolationFound:
+    """One answer that the target's policy, or its user's scenario, does not allow.
+
+    Attributes:
+        summary: what is wrong, in one line, without the property's name.
+        undeclared: the unwritten policy key another value of which would explain the answer, or None.
+        operations: what led there, the row at fault remarked.
+        expected: what would have been right, one possibility each.
+        policy_lines: the lines of the policy that decide.
+        output: what the target printed and logged.
+        scenario: the path of a scenario file that shows it; `path`, `line`, `column`: the step that found it.
+        replay: one command that repeats it.
+    """
+
+    property: str
+    summary: str
+    operations: tuple[Row, ...] = ()
+    expected: tuple[str, ...] = ()
+    given: str = ""
+    policy_lines: tuple[str, ...] = ()
+    undeclared: str | None = None
+    schedule: str = ""
+    fault: str = ""
+    output: str = ""
+    scenario: str = ""
+    replay: str = ""
+    path: str = ""
+    line: int = 0
+    column: int = 0
+
+    @property
+    def place(self) -> str:
+        """Where the step that found it stands: `path:line:column`, as far as it is known."""
+        return ":".join([self.path, *(str(number) for number in (self.line, self.column) if number)])
+
+    @property
+    def message(self) -> str:
+        """The whole violation for a reader: the operations, what was expected and given, where, and how to repeat it."""
+        facts = [
+            ("expected", " | or ".join(self.expected)),
+            ("given", self.given),
+            *(("policy", line) for line in self.policy_lines),
+            ("declare", _advice(self.undeclared)),
+            ("switch", self.schedule),
+            ("fault", self.fault),
+            ("scenario", self.place if self.path else self.scenario),
+            ("replay", self.replay),
+        ]
+        told = [f"  {name:<8} {text}" for name, text in facts if text]
+        table = table_of(self.operations)
+        blocks = [[f"{self.property} violated: {self.summary}"], table, told]
+        if self.output:
+            blocks.append(["  output", *(f"    {line}" for line in self.output.rstrip("\n").splitlines())])
+        return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseResult:
+    """What became of one scenario in one cell of its matrix.
+
+    Units: `virtual_us` virtual microseconds, `real_s` real seconds.
+    Shape: `exercised` property -> how often it was judged; `unjudged` property -> why it could not be.
+    Attributes:
+        cell: the matrix cell ("early=1s"), or empty where there is no matrix.
+        reason: why it was skipped or is unproven; of an error, the traceback.
+    """
+
+    title: str
+    cell: str = ""
+    path: str = ""
+    line: int = 0
+    status: str
+    reason: str = ""
+    violations: tuple[ViolationFound, ...] = ()
+    exercised: Mapping[str, int] = EMPTY
+    unjudged: Mapping[str, str] = EMPTY
+    steps: int = 0
+    operations: int = 0
+    virtual_us: int = 0
+    real_s: float = 0.0
+    output: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.status not in CASE_STATUSES:
+            raise ValueError(f"a case is {', '.join(CASE_STATUSES)}, not {self.status!r}")
+
+    @property
+    def name(self) -> str:
+        """The scenario's title, with its cell in brackets where there is one."""
+        return f"{self.title} [{self.cell}]" if self.cell else self.title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropertyResult:
+    """What a run says of one property: `cases` is the number of cases that judged it."""
+
+    name: str
+    status: str
+    cases: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What one run left behind.
+
+    Units: `duration_s` real seconds, `virtual_us` virtual microseconds.
+    Attributes:
+        seed: what random choices were drawn from.
+        nondeterministic: violations that did not replay, as text.
+        interrupted: whether the run was cut short, so that what is missing is unproven.
+    """
+
+    target: str
+    seed: int
+    cases: tuple[CaseResult, ...]
+    verdict: str
+    properties: tuple[PropertyResult, ...]
+    violations: tuple[ViolationFound, ...]
+    nondeterministic: tuple[str, ...] = ()
+    duration_s: float = 0.0
+    virtual_us: int = 0
+    warnings: tuple[str, ...] = ()
+    interrupted: bool = False
+
+    def count(self, status: str) -> int:
+        """Return how many cases have the status."""
+        return sum(case.status == status for case in self.cases)
+
+
+# -- the verdict ----------------------------------------------------------------------------------------------------
+
+
+def verdict(cases: Iterable[CaseResult], *, interrupted: bool = False) -> str:
+    """Return "error", "violated", "unproven" or "held", the first that is true.
+
+    A fault of the harness outweighs all, for then nothing that it says can be relied on.  Where every case was skipped,
+    or there was none, nothing was shown: unproven.
+    """
+    statuses = {case.status for case in cases}
+    for worse in ("error", "violated"):
+        if worse in statuses:
+            return worse
+    if interrupted or "unproven" in statuses or "held" not in statuses:
+        return "unproven"
+    return "held"
+
+
+_EXIT: Final = {"held": 0, "violated": 1, "unproven": 3, "error": 4}
+
+
+def exit_status(result: Result) -> int:
+    """Return the exit status of a command: 0 all held, 1 violated, 3 unproven, 4 a fault of sessionguard itself."""
+    return _EXIT[result.verdict]
+
+
+def merge_cases(
+    cases: Iterable[CaseResult],
+    *,
+    target: str,
+    seed: int = 0,
+    claimed: Iterable[str] = (),
+    known: Iterable[str] = (),
+    duration_s: float = 0.0,
+    warnings: Iterable[str] = (),
+    interrupted: bool = False,
+) -> Result:
+    """Return the result of a run of these cases, in their order.
+
+    `claimed` are the properties that the target's profile claims, `known` all that there are: one that is known and not
+    claimed is not applicable.
+    """
+    ran = tuple(cases)
+    told = dict.fromkeys([*warnings, *(warning for case in ran for warning in case.warnings)])
+    return Result(
+        target=target,
+        seed=seed,
+        cases=ran,
+        verdict=verdict(ran, interrupted=interrupted),
+        properties=property_results(ran, claimed=claimed, known=known),
+        violations=tuple(violation for case in ran for violation in case.violations),
+        duration_s=duration_s,
+        virtual_us=sum(case.virtual_us for case in ran),
+        warnings=tuple(told),
+        interrupted=interrupted,
+    )
+
+
+def property_results(
+    cases: Iterable[CaseResult], *, claimed: Iterable[str], known: Iterable[str] = ()
+) -> tuple[PropertyResult, ...]:
+    """Return what the cases say of each property: the known ones first, then any other that was judged."""
+    ran = tuple(cases)
+    claims = dict.fromkeys(claimed)
+    found = [violation.property for case in ran for violation in case.violations]
+    judged = [name for case in ran for name, times in case.exercised.items() if times]
+    names = dict.fromkeys([*known, *claims, *sorted({*found, *judged, *(n for case in ran for n in case.unjudged)})])
+    return tuple(_property_result(name, ran, applies=name in claims or name in found) for name in names)
+
+
+def _property_result(name: str, cases: tuple[CaseResult, ...], *, applies: bool) -> PropertyResult:
+    """Return what the cases say of one property.  A case that broke off on a fault of the harness says nothing."""
+    sound = [case for case in cases if case.status != "error"]
+    count = sum(1 for case in sound if case.exercised.get(name, 0))
+    if any(violation.property == name for case in cases for violation in case.violations):
+        return PropertyResult(name=name, status="violated", cases=max(count, 1))
+    if not applies:
+        return PropertyResult(name=name, status="not-applicable", cases=count, reason="the profile does not claim it")
+    left = [case.unjudged[name] for case in cases if name in case.unjudged]
+    if left:
+        return PropertyResult(name=name, status="unproven", cases=count, reason=left[0])
+    if not count:
+        return PropertyResult(name=name, status="unproven", reason="no case exercised it")
+    return PropertyResult(name=name, status="held", cases=count)
+
+
+# -- for the reader -------------------------------------------------------------------------------------------------
+
+
+def table_of(rows: tuple[Row, ...], *, rows_max: int = ROWS_MAX) -> list[str]:
+    """Return the operations as the lines of a table, those long before the one at fault left out."""
+    if not rows:
+        return []
+    fault = max((number for number, row in enumerate(rows) if row.remark), default=len(rows) - 1)
+    first = max(0, fault + 1 - rows_max)
+    shown = rows[first : fault + 1 + 3]
+    heads = ("client", "operation", "called", "returned", "answer")
+    cells = [heads, *(_cells(row) for row in shown)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
+    lines = []
+    for number, line in enumerate(cells):
+        client, operation, called, returned, answer = (
+            text.rjust(width) if column in (2, 3) and number else text.ljust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
+        remark = f"  <- {shown[number - 1].remark}" if number and shown[number - 1].remark else ""
+        lines.append(f"  {client}  {operation}  {called}  {returned}  {answer}{remark}".rstrip())
+    if first:
+        lines.insert(1, f"  ({first} earlier operations left out)")
+    return lines
+
+
+def _cells(row: Row) -> tuple[str, str, str, str, str]:
+    answer = row.answer if len(row.answer) <= ANSWER_WIDTH_MAX else row.answer[: ANSWER_WIDTH_MAX - 3] + "..."
+    return (row.client, row.operation, durations.show(row.called_us), durations.show(row.returned_us), answer)
+
+
+def _advice(key: str | None) -> str:
+    return f"another value of the policy key {key!r}, which the profile does not write, would allow this" if key else ""
+
+
+# -- as JSON --------------------------------------------------------------------------------------------------------
+
+
+def to_json(result: Result) -> dict[str, Any]:
+    """Return the result as plain lists and dicts, of the shape that `result_schema` describes."""
+    return {
+        "version": VERSION,
+        "target": result.target,
+        "seed": result.seed,
+        "verdict": result.verdict,
+        "duration_s": round(result.duration_s, 6),
+        "virtual_s": result.virtual_us / 1_000_000,
+        "cases": sum(case.status != "skipped" for case in result.cases),
+        "interrupted": result.interrupted,
+        "properties": [
+            {"name": item.name, "status": item.status, "cases": item.cases, "reason": item.reason}
+            for item in result.properties
+        ],
+        "violations": [_violation_json(violation) for violation in result.violations],
+        "nondeterministic": list(result.nondeterministic),
+        "scenarios": [_case_json(case) for case in result.cases],
+        "warnings": list(result.warnings),
+    }
+
+
+def _violation_json(found: ViolationFound) -> dict[str, Any]:
+    return {
+        "property": found.property,
+        "message": found.message,
+        "summary": found.summary,
+        "undeclared": found.undeclared,
+        "operations": [
+            {
+                "client": row.client,
+                "operation": row.operation,
+                "called_us": row.called_us,
+                "returned_us": row.returned_us,
+                "answer": row.answer,
+                "remark": row.remark,
+            }
+            for row in found.operations
+        ],
+        "expected": list(found.expected),
+        "given": found.given,
+        "policy": list(found.policy_lines),
+        "schedule": found.schedule,
+        "fault": found.fault,
+        "output": found.output,
+        "scenario": found.scenario,
+        "path": found.path,
+        "line": found.line,
+        "column": found.column,
+        "replay": found.replay,
+    }
+
+
+def _case_json(case: CaseResult) -> dict[str, Any]:
+    return {
+        "scenario": case.title,
+        "cell": case.cell,
+        "path": case.path,
+        "line": case.line,
+        "status": case.status,
+        "reason": case.reason,
+        "violations": len(case.violations),
+        "exercised": dict(sorted(case.exercised.items())),
+        "unjudged": dict(sorted(case.unjudged.items())),
+        "steps": case.steps,
+        "operations": case.operations,
+        "virtual_s": case.virtual_us / 1_000_000,
+        "duration_s": round(case.real_s, 6),
+    }
+
+
+def result_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `to_json`'s answer."""
+    text, number, flag = {"type": "string"}, {"type": "number", "minimum": 0}, {"type": "boolean"}
+    whole = {"type": "integer", "minimum": 0}
+    row = _object(client=text, operation=text, called_us=whole, returned_us=whole, answer=text, remark=text)
+    violation = _object(
+        **dict.fromkeys("property message summary given schedule fault output scenario path replay".split(), text),
+        undeclared={"type": ["string", "null"]},
+        operations=_list(row),
+        expected=_list(text),
+        policy=_list(text),
+        line=whole,
+        column=whole,
+    )
+    case = _object(
+        **dict.fromkeys("scenario cell path reason".split(), text),
+        **dict.fromkeys("line violations steps operations".split(), whole),
+        status={"enum": list(CASE_STATUSES)},
+        exercised={"type": "object", "additionalProperties": whole},
+        unjudged={"type": "object", "additionalProperties": text},
+        virtual_s=number,
+        duration_s=number,
+    )
+    judged = _object(name=text, status={"enum": list(PROPERTY_STATUSES)}, cases=whole, reason=text)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Result of sessionguard",
+        **_object(
+            version={"const": VERSION},
+            target=text,
+            seed={"type": "integer"},
+            verdict={"enum": list(VERDICTS)},
+            duration_s=number,
+            virtual_s=number,
+            cases=whole,
+            interrupted=flag,
+            properties=_list(judged),
+            violations=_list(violation),
+            nondeterministic=_list(text),
+            scenarios=_list(case),
+            warnings=_list(text),
+        ),
+    }
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def counts(numbers: Mapping[str, int]) -> FrozenMap:
+    """Return how often each property was judged, those never judged left out."""
+    return FrozenMap({name: times for name, times in sorted(numbers.items()) if times})
