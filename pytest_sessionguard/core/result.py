@@ -8,10 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from pytest_sessionguard.core import durations
-from pytest_sessionguard.core.values import EMPTY, FrozenMap
+from pytest_sessionguard.core.values import FrozenMap
+from pytest_sessionguard.core.violation import Row, ViolationFound, table_of
+
+__all__ = [
+    "CaseResult",
+    "PropertyResult",
+    "Result",
+    "Row",
+    "ViolationFound",
+    "counts",
+    "exit_status",
+    "merge_cases",
+    "property_results",
+    "result_schema",
+    "table_of",
+    "to_json",
+    "verdict",
+]
 
 VERSION: Final = 1
 
@@ -20,83 +36,10 @@ CASE_STATUSES: Final = ("held", "violated", "skipped", "unproven", "error")
 PROPERTY_STATUSES: Final = ("held", "violated", "unproven", "not-applicable")
 VERDICTS: Final = ("held", "violated", "unproven", "error")
 
-# A message shows this many operations before the one that is at fault; the result carries all of them.
-ROWS_MAX: Final = 24
-ANSWER_WIDTH_MAX: Final = 72
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One operation as a line of a violation's table.
-
-    Units: virtual microseconds since the case began.
-    Attributes:
-        remark: what is wrong with the answer, on the row at fault; else empty.
-    """
-
-    client: str
-    operation: str
-    called_us: int
-    returned_us: int
-    answer: str
-    remark: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ViolationFound:
-    """One answer that the target's policy, or its user's scenario, does not allow.
-
-    Attributes:
-        summary: what is wrong, in one line, without the property's name.
-        undeclared: the unwritten policy key another value of which would explain the answer, or None.
-        operations: what led there, the row at fault remarked.
-        expected: what would have been right, one possibility each.
-        policy_lines: the lines of the policy that decide.
-        output: what the target printed and logged.
-        scenario: the path of a scenario file that shows it; `path`, `line`, `column`: the step that found it.
-        replay: one command that repeats it.
-    """
-
-    property: str
-    summary: str
-    operations: tuple[Row, ...] = ()
-    expected: tuple[str, ...] = ()
-    given: str = ""
-    policy_lines: tuple[str, ...] = ()
-    undeclared: str | None = None
-    schedule: str = ""
-    fault: str = ""
-    output: str = ""
-    scenario: str = ""
-    replay: str = ""
-    path: str = ""
-    line: int = 0
-    column: int = 0
-
-    @property
-    def place(self) -> str:
-        """Where the step that found it stands: `path:line:column`, as far as it is known."""
-        return ":".join([self.path, *(str(number) for number in (self.line, self.column) if number)])
-
-    @property
-    def message(self) -> str:
-        """The whole violation for a reader: the operations, what was expected and given, where, and how to repeat it."""
-        facts = [
-            ("expected", " | or ".join(self.expected)),
-            ("given", self.given),
-            *(("policy", line) for line in self.policy_lines),
-            ("declare", _advice(self.undeclared)),
-            ("switch", self.schedule),
-            ("fault", self.fault),
-            ("scenario", self.place if self.path else self.scenario),
-            ("replay", self.replay),
-        ]
-        told = [f"  {name:<8} {text}" for name, text in facts if text]
-        table = table_of(self.operations)
-        blocks = [[f"{self.property} violated: {self.summary}"], table, told]
-        if self.output:
-            blocks.append(["  output", *(f"    {line}" for line in self.output.rstrip("\n").splitlines())])
-        return "\n\n".join("\n".join(block) for block in blocks if block)
+def counts(numbers: Mapping[str, int]) -> Mapping[str, int]:
+    """Return how often each property was judged, frozen, those never judged left out."""
+    return cast("Mapping[str, int]", FrozenMap({name: times for name, times in sorted(numbers.items()) if times}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +60,8 @@ class CaseResult:
     status: str
     reason: str = ""
     violations: tuple[ViolationFound, ...] = ()
-    exercised: Mapping[str, int] = EMPTY
-    unjudged: Mapping[str, str] = EMPTY
+    exercised: Mapping[str, int] = counts({})
+    unjudged: Mapping[str, str] = cast("Mapping[str, str]", FrozenMap({}))
     steps: int = 0
     operations: int = 0
     virtual_us: int = 0
@@ -260,41 +203,6 @@ def _property_result(name: str, cases: tuple[CaseResult, ...], *, applies: bool)
     return PropertyResult(name=name, status="held", cases=count)
 
 
-# -- for the reader -------------------------------------------------------------------------------------------------
-
-
-def table_of(rows: tuple[Row, ...], *, rows_max: int = ROWS_MAX) -> list[str]:
-    """Return the operations as the lines of a table, those long before the one at fault left out."""
-    if not rows:
-        return []
-    fault = max((number for number, row in enumerate(rows) if row.remark), default=len(rows) - 1)
-    first = max(0, fault + 1 - rows_max)
-    shown = rows[first : fault + 1 + 3]
-    heads = ("client", "operation", "called", "returned", "answer")
-    cells = [heads, *(_cells(row) for row in shown)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
-    lines = []
-    for number, line in enumerate(cells):
-        client, operation, called, returned, answer = (
-            text.rjust(width) if column in (2, 3) and number else text.ljust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        remark = f"  <- {shown[number - 1].remark}" if number and shown[number - 1].remark else ""
-        lines.append(f"  {client}  {operation}  {called}  {returned}  {answer}{remark}".rstrip())
-    if first:
-        lines.insert(1, f"  ({first} earlier operations left out)")
-    return lines
-
-
-def _cells(row: Row) -> tuple[str, str, str, str, str]:
-    answer = row.answer if len(row.answer) <= ANSWER_WIDTH_MAX else row.answer[: ANSWER_WIDTH_MAX - 3] + "..."
-    return (row.client, row.operation, durations.show(row.called_us), durations.show(row.returned_us), answer)
-
-
-def _advice(key: str | None) -> str:
-    return f"another value of the policy key {key!r}, which the profile does not write, would allow this" if key else ""
-
-
 # -- as JSON --------------------------------------------------------------------------------------------------------
 
 
@@ -375,7 +283,16 @@ def result_schema() -> dict[str, Any]:
     whole = {"type": "integer", "minimum": 0}
     row = _object(client=text, operation=text, called_us=whole, returned_us=whole, answer=text, remark=text)
     violation = _object(
-        **dict.fromkeys("property message summary given schedule fault output scenario path replay".split(), text),
+        property=text,
+        message=text,
+        summary=text,
+        given=text,
+        schedule=text,
+        fault=text,
+        output=text,
+        scenario=text,
+        path=text,
+        replay=text,
         undeclared={"type": ["string", "null"]},
         operations=_list(row),
         expected=_list(text),
@@ -384,8 +301,8 @@ def result_schema() -> dict[str, Any]:
         column=whole,
     )
     case = _object(
-        **dict.fromkeys("scenario cell path reason".split(), text),
-        **dict.fromkeys("line violations steps operations".split(), whole),
+        **dict.fromkeys(["scenario", "cell", "path", "reason"], text),
+        **dict.fromkeys(["line", "violations", "steps", "operations"], whole),
         status={"enum": list(CASE_STATUSES)},
         exercised={"type": "object", "additionalProperties": whole},
         unjudged={"type": "object", "additionalProperties": text},
@@ -425,8 +342,3 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
-
-
-def counts(numbers: Mapping[str, int]) -> FrozenMap:
-    """Return how often each property was judged, those never judged left out."""
-    return FrozenMap({name: times for name, times in sorted(numbers.items()) if times})
