@@ -1,7 +1,7 @@
 """The reference session system: complete and honest, to prove the harness on, and to run.
 
-It imports nothing of the harness but the errors.  Names are imported when they are first asked for, so that nobody pays for
-a face or a store that they do not use.
+It imports nothing of the harness but the errors.  Names are imported when they are first asked for, so that nobody
+pays for a face or a store that they do not use.
 
     sessions  the life of one session, as a table (pure)          documents  what a session may hold (pure)
     book      every operation, decided over a ledger (pure)       settings   arguments, then environment -> rules

@@ -90,7 +90,10 @@ class AsyncSessionManager:
     # -- life -------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Open the manager and start its cleaner; twice does no harm.  Operations work without it, sweeps then by hand."""
+        """Open the manager and start its cleaner; twice does no harm.
+
+        Operations work without it, sweeps then by hand.
+        """
         self._engine.open()
         interval_secs = self._engine.cleanup_interval_secs
         if self._cleaner is None and interval_secs is not None:

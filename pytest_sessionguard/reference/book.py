@@ -1,12 +1,12 @@
 """Every operation on sessions, decided over a ledger.
 
-Pure: reads no clock, draws no randomness, takes no lock, awaits nothing.  A store runs each of these functions alone and
-may run it anew, so all they do is read and write their ledger.  A refusal is raised before anything is written, but for
-the mark of an expiry that was seen.
+Pure: reads no clock, draws no randomness, takes no lock, awaits nothing.  A store runs each of these functions alone
+and may run it anew, so all they do is read and write their ledger.  A refusal is raised before anything is written,
+but for the mark of an expiry that was seen.
 
-What became of an expired session: it is marked when somebody looks, and stays, dead, under its id until a sweep, a delete
-or a creation with the same id removes it.  It counts to no limit.  `Ended` are the sessions whose end is to be announced;
-each is handed out once.
+What became of an expired session: it is marked when somebody looks, and stays, dead, under its id until a sweep, a
+delete or a creation with the same id removes it.  It counts to no limit.  `Ended` are the sessions whose end is to be
+announced; each is handed out once.
 """
 
 from __future__ import annotations

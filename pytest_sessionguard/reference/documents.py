@@ -1,7 +1,7 @@
 """What a session may hold: one JSON object, copied at every border.
 
-Pure.  Callers and sessions never share a dict or a list: what comes in is copied and checked in one walk, what goes out is
-copied again.  Inside, a document is never changed in place; a change makes a new one.
+Pure.  Callers and sessions never share a dict or a list: what comes in is copied and checked in one walk, what goes
+out is copied again.  Inside, a document is never changed in place; a change makes a new one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from pytest_sessionguard.errors import InvalidSession
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 Document: TypeAlias = dict[str, Json]
 
 DEPTH_MAX: Final = 100  # deeper ones, and those that contain themselves, would exhaust the stack of a JSON writer

@@ -1,8 +1,8 @@
 """What the sync and the async face share: everything but waiting.
 
-Every operation is one short transaction that is never awaited in the middle.  So the async face calls the engine directly,
-SQLite included: a commit takes a few milliseconds of the loop's time, and in return a cancellation can hit only before an
-operation or after it, never a thread that goes on writing for a caller who has gone.
+Every operation is one short transaction that is never awaited in the middle.  So the async face calls the engine
+directly, SQLite included: a commit takes a few milliseconds of the loop's time, and in return a cancellation can hit
+only before an operation or after it, never a thread that goes on writing for a caller who has gone.
 
 Methods whose answer ends with `Ended` leave announcing those ends (closing resources, calling the hook) to the face.
 """
@@ -82,9 +82,9 @@ class Engine:
     def now_us(self) -> int:
         """Read the clock.
 
-        The wall clock, since sessions outlive processes.  `time.time` is looked up now, not when this module was imported:
-        whoever replaces it moves this manager's time.  A float of this size is exact to a quarter of a microsecond, so
-        rounding gives every microsecond back.
+        The wall clock, since sessions outlive processes.  `time.time` is looked up now, not when this module was
+        imported: whoever replaces it moves this manager's time.  A float of this size is exact to a quarter of a
+        microsecond, so rounding gives every microsecond back.
         """
         seconds = time.time() if self._clock is None else self._clock()
         return round(seconds * 1_000_000)

@@ -38,8 +38,9 @@ Change = Callable[[dict[str, object]], Mapping[str, object]]
 class SessionManager:
     """Keeps sessions.
 
-    `None` for `timeout_secs` (3600), `max_concurrent` (100) and `cleanup_interval_secs` (300) asks the environment first:
-    SESSION_TIMEOUT_SECS, SESSION_MAX_CONCURRENT, SESSION_CLEANUP_INTERVAL; `math.inf` means no timeout, no limit, no cleaner.
+    `None` for `timeout_secs` (3600), `max_concurrent` (100) and `cleanup_interval_secs` (300) asks the environment
+    first: SESSION_TIMEOUT_SECS, SESSION_MAX_CONCURRENT, SESSION_CLEANUP_INTERVAL; `math.inf` means no timeout, no
+    limit, no cleaner.
 
         absolute_timeout_secs   the longest life whatever the activity; None: no bound
         resume_secs             the grace period after a disconnect; None: a disconnect shortens nothing
@@ -101,7 +102,10 @@ class SessionManager:
     # -- life -------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Open the manager and start its cleaner; twice does no harm.  Operations work without it, sweeps then by hand."""
+        """Open the manager and start its cleaner; twice does no harm.
+
+        Operations work without it, sweeps then by hand.
+        """
         with self._life:
             self._engine.open()
             interval_secs = self._engine.cleanup_interval_secs

@@ -1,7 +1,7 @@
 """What a manager counts.
 
-`Metrics` is a value; `Tally` is the only thing here that changes.  Ages are of live sessions at the instant of asking and
-cost the same for one session as for a million.
+`Metrics` is a value; `Tally` is the only thing here that changes.  Ages are of live sessions at the instant of asking
+and cost the same for one session as for a million.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Metrics:
 
     Units: ages and `duration_sum` in seconds; ages are 0.0 when no session is live.
     Shape: `total` counts stored sessions, `active` the live ones; `expired` counts those still stored, too.
-        `durations[i]` sessions lasted at most `DURATION_BOUNDS_S[i]` and longer than the bound before; the last is endless.
+        `durations[i]` sessions lasted at most `DURATION_BOUNDS_S[i]` and longer than the bound before; the last is
+        endless.
     """
 
     total: int
@@ -85,7 +86,7 @@ class Tally:
                 active=active,
                 oldest_age=_age_s(census.oldest_created_us, now_us),
                 newest_age=_age_s(census.newest_created_us, now_us),
-                average_age=(now_us * active - census.created_sum_us) / active / 1e6 if active else 0.0,
+                average_age=census.age_sum_us / active / 1e6 if active else 0.0,
                 created=self._created,
                 expired=self._expired + census.unsettled,
                 closed=self._closed,

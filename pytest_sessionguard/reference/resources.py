@@ -1,7 +1,7 @@
 """What sessions own beside their data: live objects of this process, each to be closed exactly once.
 
-They are filed under the session's serial, which a rotation leaves as it is.  Taking a session's resources out is atomic,
-so of all the ways in which it may end at once, one alone gets them.
+They are filed under the session's serial, which a rotation leaves as it is.  Taking a session's resources out is
+atomic, so of all the ways in which it may end at once, one alone gets them.
 """
 
 from __future__ import annotations
@@ -71,4 +71,5 @@ def closer(resource: object) -> Callable[[], object]:
 
 def is_async(function: object) -> bool:
     """Tell whether calling `function` gives something to await."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    called = function.__call__ if callable(function) else function
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)

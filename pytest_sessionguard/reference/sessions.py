@@ -1,8 +1,8 @@
 """The life of one session, as a table.
 
 Pure: reads no clock, touches no store; the caller says what time it is, and time passes first, then the action.
-A session lives on the half-open span [created, expires): at `expires_us` itself it is already dead, so a session and its
-successor never overlap.  A policy that keeps it alive at the timeout itself makes the span one microsecond longer.
+A session lives on the half-open span [created, expires): at `expires_us` itself it is already dead, so a session and
+its successor never overlap.  A policy that keeps it alive at the timeout itself makes the span one microsecond longer.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ class Rules:
     def span(self, timeout_us: int | None) -> int | None:
         """Return the half-open span that a timeout stands for.
 
-        Idle >= timeout is dead: the span is the timeout.  Idle > timeout is dead: at the timeout itself the session still
-        answers, so the span reaches one microsecond past it.
+        Idle >= timeout is dead: the span is the timeout.  Idle > timeout is dead: at the timeout itself the session
+        still answers, so the span reaches one microsecond past it.
         """
         if timeout_us is None or self.at_timeout == "expired":
             return timeout_us

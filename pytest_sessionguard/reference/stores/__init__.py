@@ -1,11 +1,11 @@
 """Where sessions are kept: the port, and how the stores of this folder are found.
 
-A store file exports one frozen `STORE`; stores never import each other.  A store keeps what the book decides and decides
-nothing itself.  Its promises, which one contract test asks of every store:
+A store file exports one frozen `STORE`; stores never import each other.  A store keeps what the book decides and
+decides nothing itself.  Its promises, which one contract test asks of every store:
 
-    transact   runs `work` alone, as one atomic step among all threads and processes that share the store; what it wrote is
-               kept when it returns and when it raises a SessionError (a refusal is an answer), undone on anything else;
-               a store may run `work` anew, so `work` has no effects outside its ledger
+    transact   runs `work` alone, as one atomic step among all threads and processes that share the store; what it
+               wrote is kept when it returns and when it raises a SessionError (a refusal is an answer), undone on
+               anything else; a store may run `work` anew, so `work` has no effects outside its ledger
     instant    time never goes backwards: a clock that was set back stands still until it has caught up
     durable    when a transaction is acknowledged it outlives the process and the machine's power
 """
@@ -33,20 +33,20 @@ class Everyone(Enum):
 
 
 EVERYONE: Final = Everyone.EVERYONE
-Scope: TypeAlias = str | None | Everyone
+Scope: TypeAlias = str | Everyone | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
     """Sessions, counted at one instant.
 
-    Units: instants and their sum in microseconds since 1970; the first three count live sessions alone.
+    Units: instants in microseconds since 1970, ages in microseconds; the first four tell of live sessions alone.
     """
 
     active: int
     oldest_created_us: int | None
     newest_created_us: int | None
-    created_sum_us: int
+    age_sum_us: int
     total: int
     unsettled: int  # dead, and their end not yet announced
 

@@ -3,9 +3,9 @@
 Every index is kept in step by `add`, `put` and `remove`, so no question walks over all sessions:
 
     order     serial -> id in the order of creation, of everyone and by owner: count, oldest and ids of the live
-    idle      by idle span, serial -> id in the order of last activity.  Among sessions of one span that is the order of their
-              deadlines, so a touch moves its session to the end and a sweep looks at fronts only: a million touches
-              leave nothing behind for it to pay
+    idle      by idle span, serial -> id in the order of last activity.  Among sessions of one span that is the order
+              of their deadlines, so a touch moves its session to the end and a sweep looks at fronts only: a million
+              touches leave nothing behind for it to pay
     spans     a heap with at most one entry an idle span: no later than the deadline of its front
     fixed     a heap of deadlines that no activity moves (end of life, grace period); entries that no longer hold are
               dropped when they surface, or all at once when they outnumber the others
@@ -131,7 +131,7 @@ class MemoryLedger:
             active=len(order),
             oldest_created_us=None if first is None else self.sessions[first].created_us,
             newest_created_us=None if last is None else self.sessions[last].created_us,
-            created_sum_us=self._created_sum_us,
+            age_sum_us=self.now_us * len(order) - self._created_sum_us,
             total=len(self.sessions),
             unsettled=self._unsettled,
         )
