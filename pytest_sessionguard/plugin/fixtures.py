@@ -1,0 +1,28 @@
+"""The fixtures, as far as they cost nothing: each loads what it needs when a test asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sessionguard.plugin import options
+
+if TYPE_CHECKING:
+    from pytest_sessionguard.plugin.virtual_time import TimeControl
+
+
+@pytest.fixture
+def session_manager(request: pytest.FixtureRequest) -> Any:
+    """The session manager under test; override it to give a Profile, a TARGET, or a class or factory."""
+    return options.read(request.config).manager or options.DEFAULT_TARGET
+
+
+@pytest.fixture
+def sessionguard_clock(request: pytest.FixtureRequest) -> Iterator[TimeControl]:
+    """Virtual time for this test: advance("5m"), set, back, forward, skew."""
+    from pytest_sessionguard.plugin import virtual_time
+
+    with virtual_time.clock_for(request.node).installed() as clock:
+        yield virtual_time.TimeControl(clock)

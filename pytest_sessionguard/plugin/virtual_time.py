@@ -1,0 +1,148 @@
+"""Virtual time for tests: the clock as a test holds it, and the `virtual_time` marker.
+
+The clock is in force from the first function-scoped fixture of a test to the last one's end; fixtures of wider scopes
+live longer than any one test's time, and keep the real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Generator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+import pytest
+
+from pytest_sessionguard.clock import eventloop
+from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.core import durations
+
+Span: TypeAlias = str | int | float | timedelta
+
+MARKER: Final = "virtual_time"
+FIXTURE: Final = "sessionguard_clock"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TimeControl:
+    """The clock of one test: every span is "5m", a number of seconds, or a timedelta."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+
+    def __repr__(self) -> str:
+        return f"<sessionguard_clock {self.now.isoformat()}, {durations.show(self.clock.virtual_elapsed_us)} passed>"
+
+    @property
+    def now(self) -> datetime:
+        """Return the wall time, in UTC."""
+        # By way of an integer span: a float of seconds would lose microseconds.
+        return _EPOCH + timedelta(microseconds=self.clock.wall_us)
+
+    @property
+    def elapsed(self) -> timedelta:
+        """Return how much virtual time has passed; setting the wall clock is no passing of time."""
+        return timedelta(microseconds=self.clock.virtual_elapsed_us)
+
+    def advance(self, span: Span) -> Awaitable[None]:
+        """Let time pass.  In a coroutine, `await` it: every timer due by then runs in its turn.
+
+        Raises:
+            ValueError: not a span of time, or a negative one.
+        """
+        span_us = us_of(span)
+        if span_us < 0:
+            raise ValueError(f"time does not run backwards: {span!r}; back() sets the wall clock back")
+        if _in_a_loop():
+            return eventloop.advance(self.clock, span_us)
+        self.clock.advance(span_us)
+        return _Passed()
+
+    def set(self, instant: datetime | str) -> None:
+        """Set the wall clock, as an administrator would; the monotonic clock does not notice.  No zone means UTC."""
+        moment = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        self.clock.set_wall(_us(moment - _EPOCH))
+
+    def back(self, span: Span) -> None:
+        """Set the wall clock back by a span; the monotonic clock goes on as before."""
+        self._shift(-us_of(span))
+
+    def forward(self, span: Span) -> None:
+        """Set the wall clock forward by a span, without time passing: no timer wakes."""
+        self._shift(us_of(span))
+
+    def skew(self, span: Span) -> AbstractContextManager[None]:
+        """Give the code in the `with` block a wall clock that is a span off; a negative number of seconds is slow."""
+        return self.clock.skew(us_of(span))
+
+    def _shift(self, span_us: int) -> None:
+        # The offset alone moves, so that a skew in force is not counted twice.
+        self.clock.set_wall(self.clock.monotonic_us + self.clock.wall_offset_us + span_us)
+
+
+class _Passed:
+    """What `advance` gives where nothing is left to wait for."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from ()
+
+
+def us_of(span: Span) -> int:
+    """Return a span as microseconds; numbers and timedeltas may be negative.
+
+    Units: microseconds.
+    Raises:
+        ValueError: not a span of time.
+    """
+    if isinstance(span, timedelta):
+        return _us(span)
+    if isinstance(span, (int, float)) and not isinstance(span, bool) and span < 0:
+        return -durations.parse(-span)
+    return durations.parse(span)
+
+
+def _us(span: timedelta) -> int:
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def clock_for(node: pytest.Item) -> VirtualClock:
+    """Return a new clock for a test, started where its `virtual_time` marker says.
+
+    Raises:
+        pytest.UsageError: the marker has arguments that it does not take.
+    """
+    marker = node.get_closest_marker(MARKER)
+    if marker is None:
+        return VirtualClock()
+    if marker.args or set(marker.kwargs) - {"start"}:
+        raise pytest.UsageError(f"{node.nodeid}: the marker {MARKER} takes one argument, start=<instant>")
+    return VirtualClock(**marker.kwargs)
+
+
+class VirtualTimeTests:
+    """What makes marked tests run in virtual time; registered only where one was collected."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+        """Put the clock in force before the first fixture of the test's own is made."""
+        if fixturedef.argname != FIXTURE and request.scope == "function" and request.node.get_closest_marker(MARKER):
+            request.getfixturevalue(FIXTURE)
+
+
+def ask_for_clock(item: pytest.Item) -> None:
+    """Let a marked test have the clock, also where it has no fixture of its own."""
+    names = getattr(item, "fixturenames", None)
+    if names is not None and FIXTURE not in names:
+        names.append(FIXTURE)
