@@ -12,6 +12,7 @@ import inspect
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -157,7 +158,8 @@ class AsyncSessionManager:
             await self._settle(ended)
         except asyncio.CancelledError:
             # Nobody will ever learn this id: without a caller the session would hold its slot until it expired.
-            self._announce(self._engine.close(session.session_id)[1])
+            with suppress(ManagerClosed):
+                self._announce(self._engine.close(session.session_id)[1])
             raise
         return session
 
@@ -326,7 +328,7 @@ class AsyncSessionManager:
     async def _settle(self, ended: Ended) -> None:
         """Announce ends and wait until that is done; a cancellation ends the wait alone."""
         task = self._announce(ended)
-        if task is not None and task is not asyncio.current_task():
+        if task is not None:
             await asyncio.shield(task)
 
     def _announce(self, ended: Ended, orphans: Iterable[int] = ()) -> asyncio.Task[None] | None:

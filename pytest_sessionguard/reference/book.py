@@ -222,7 +222,7 @@ def shown(session: Session | None, rules: Rules) -> Session | None:
 
 def for_caller(session: Session) -> Session:
     """Return a copy that shares no dict and no list with the stored one."""
-    return replace(session, data=documents.copied(session.data)) if session.data else replace(session, data={})
+    return sessions.changed(session, data=documents.copied(session.data))
 
 
 def _aged(ledger: Ledger, session_id: str) -> Session | None:

@@ -25,13 +25,20 @@ def accepted(given: object) -> Document:
     """Return a copy of `given` that shares nothing with it.
 
     Raises:
-        InvalidSession: not a JSON object; the message names the place.
+        InvalidSession: not a JSON object; the message names the key and the value.
     """
     if given is None:
         return {}
     if not isinstance(given, Mapping):
         raise InvalidSession("data", given, _EXPECTED)
-    return {_key(key, "data"): _value(value, f"data[{key!r}]", 1) for key, value in given.items()}
+    document: Document = {}
+    key: object = None
+    try:
+        for key, value in given.items():
+            document[_key(key)] = value if type(value) in _ATOMS else _value(value, 1)
+    except _Refused as refused:
+        raise InvalidSession(f"data[{key!r}]", refused.given, refused.expected) from None
+    return document
 
 
 def copied(document: Document) -> Document:
@@ -60,28 +67,42 @@ def _copy(value: Json) -> Json:
     return value
 
 
-def _key(key: object, place: str) -> str:
-    if not isinstance(key, str):
-        raise InvalidSession(f"key of {place}", key, "text")
-    return str.__str__(key)
+class _Refused(Exception):
+    """Carries what was refused from the depth of a walk to the one who knows the key."""
+
+    def __init__(self, given: object, expected: str = _EXPECTED) -> None:
+        self.given = given
+        self.expected = expected
 
 
-def _value(value: object, place: str, depth: int) -> Json:
+# Exactly these types need no look inside; their subclasses become the plain type.
+_ATOMS: Final = frozenset({str, bool, type(None)})
+
+
+def _key(key: object) -> str:
+    if type(key) is str:
+        return key
+    if isinstance(key, str):
+        return str.__str__(key)
+    raise _Refused(key, "text for a key")
+
+
+def _value(value: object, depth: int) -> Json:
     """Copy one value; subclasses of the JSON types become the plain type."""
     if depth > DEPTH_MAX:
-        raise InvalidSession(place[:60], "...", f"at most {DEPTH_MAX} levels")
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return str.__str__(value)
-        case int() if int(value).bit_length() <= INT_BITS_MAX:
-            return int(value)
-        case float() if math.isfinite(value):
-            return float(value)
-        case Mapping():
-            return {_key(key, place): _value(inner, f"{place}[{key!r}]", depth + 1) for key, inner in value.items()}
-        case list():
-            return [_value(inner, f"{place}[{index}]", depth + 1) for index, inner in enumerate(value)]
-        case _:
-            raise InvalidSession(place, value, _EXPECTED)
+        raise _Refused("...", f"at most {DEPTH_MAX} levels")
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > INT_BITS_MAX:
+            raise _Refused("a number", f"an integer of at most {INT_BITS_MAX} bits")
+        return int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {_key(key): _value(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_value(inner, depth + 1) for inner in value]
+    raise _Refused(value)

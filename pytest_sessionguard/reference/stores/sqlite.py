@@ -172,6 +172,7 @@ class SqliteStore:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._process = 0
+        self._forsaken: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._now_us = 0
 
@@ -190,8 +191,12 @@ class SqliteStore:
         """Close the file."""
         with self._lock:
             connection, self._connection = self._connection, None
-            if connection is not None and self._process == os.getpid():
+            if connection is None:
+                return
+            if self._process == os.getpid():
                 connection.close()
+            else:
+                self._forsaken.append(connection)
 
     def instant(self, now_us: int) -> int:
         """Return `now_us`, or the latest instant this process has seen when that is later."""
@@ -239,7 +244,7 @@ class SqliteStore:
         if self._connection is None:
             raise ManagerClosed
         if self._process != os.getpid():
-            self._forsaken = self._connection  # the parent's: to use it, or to close it, would break its locks
+            self._forsaken.append(self._connection)  # the parent's: using it, or letting it be closed, breaks its locks
             return self._connect()
         return self._connection
 
