@@ -175,6 +175,18 @@ class Violation(SessionguardError, AssertionError):
         super().__init__(message)
 
 
+class VirtualDeadlock(Violation):
+    """Nothing can run, no timer is set and nothing real is under way: in real time this would hang for ever."""
+
+    def __init__(self, waiting: Iterable[str]) -> None:
+        self.waiting: tuple[str, ...] = tuple(waiting)
+        tasks = "".join(f"\n  {line}" for line in self.waiting) or "\n  (no task: a loop runs with nothing to do)"
+        super().__init__(
+            "concurrency.deadlock-free",
+            f"nothing can run any more and no timer is set; these wait for each other or for nobody:{tasks}",
+        )
+
+
 # -- our fault ------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,340 @@
+"""asyncio under the clock: when a loop has nothing to do, time jumps to its next timer.
+
+One mechanism for every loop of the owner's thread, made before or inside the span: the selector.  A loop that is idle
+calls `select` with the time until its next timer; there, if nothing is readable and no real work is under way (see
+`underway`), the clock is moved and the loop goes on.  `advance` waits there too: a client is let go only when every
+timer of its instant has run and all that they set off has come to rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.selector_events
+import asyncio.unix_events
+import heapq
+import math
+import selectors
+import sys
+from _thread import get_ident
+from asyncio import base_events
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from pytest_sessionguard.clock.deadlock import waiting_tasks
+from pytest_sessionguard.clock.readings import READINGS, RESOLUTION_S, real_get_clock_info, real_monotonic
+from pytest_sessionguard.clock.underway import LOOK_AGAIN_S, UnderWay
+from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.errors import UsageError, VirtualDeadlock
+
+T = TypeVar("T")
+
+# Turns that a loop may take without rest before it is asked whether it waits for time by spinning.
+SPIN_TURNS: Final = 1000
+
+
+class Span:
+    """What the loops of one span share."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.work = UnderWay(clock.patience_us)
+        # Loop -> its clock's resolution before we changed it.
+        self.loops: dict[base_events.BaseEventLoop, float] = {}
+        # Clients in `advance`, by target instant and then by turn of coming.
+        self.clients: list[tuple[int, int, asyncio.Future[None]]] = []
+        self.arrivals = 0
+        self.turns = 0
+        self.spinning_since_s = 0.0
+
+    def next_client_us(self) -> int | None:
+        clients = self.clients
+        while clients and clients[0][2].done():
+            heapq.heappop(clients)
+        return clients[0][0] if clients else None
+
+
+_span: Span | None = None
+
+
+# -- the public face -------------------------------------------------------------------------------------------------
+
+
+def run(clock: VirtualClock, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `main()` to its end in a new event loop whose timers follow the clock; install the clock if it is not.
+
+    Raises:
+        UsageError: another clock is in force.
+        VirtualDeadlock: nothing can run and no timer is set.
+    """
+    if READINGS.clock is clock:
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            return runner.run(main())
+    with clock.installed():
+        return run(clock, main)
+
+
+async def advance(clock: VirtualClock, span_us: int) -> None:
+    """Let `span_us` pass: everything due by then runs, in order of deadlines, before this returns.
+
+    That includes every timer due at the target instant itself and all that it sets off, until nothing is left to do
+    but wait.  A span of 0 lets what is due now come to rest.
+
+    Raises:
+        UsageError: the clock is not in force, or not in this thread.
+        ValueError: the span is negative.
+    """
+    span = _span
+    if span is None or span.clock is not clock or get_ident() != READINGS.owner:
+        raise UsageError(
+            "advance(clock, ...) waits for the loops of an installed clock: enter `with clock.installed()` first"
+        )
+    if span_us < 0:
+        raise ValueError(f"virtual time cannot advance by {span_us} us")
+    arrived = asyncio.get_running_loop().create_future()
+    span.arrivals += 1
+    heapq.heappush(span.clients, (clock.monotonic_us + span_us, span.arrivals, arrived))
+    await arrived
+
+
+# -- in and out ------------------------------------------------------------------------------------------------------
+
+
+def refuse_foreign_loops() -> None:
+    """Refuse a running loop whose timers are out of reach.
+
+    Raises:
+        UsageError: the running loop is not built on asyncio's selectors, as uvloop's are not.
+    """
+    loop = asyncio._get_running_loop()
+    if loop is not None and not isinstance(loop, base_events.BaseEventLoop):
+        raise _foreign(loop)
+
+
+def enter(clock: VirtualClock) -> None:
+    """Start a span; the loop that runs already takes part at once."""
+    global _span
+    _span = Span(clock)
+    loop = asyncio._get_running_loop()
+    if isinstance(loop, base_events.BaseEventLoop):
+        _adopt(_span, loop)
+    uvloop = sys.modules.get("uvloop")
+    if uvloop is not None:
+        for name in ("run_forever", "run_until_complete"):
+            setattr(uvloop.Loop, name, _refuse_to_run)
+
+
+def leave() -> None:
+    """End the span; timers that are left keep their distance from now, in real time.  May be called again."""
+    global _span
+    span = _span
+    uvloop = sys.modules.get("uvloop")
+    if uvloop is not None:
+        for name in ("run_forever", "run_until_complete"):
+            if uvloop.Loop.__dict__.get(name) is _refuse_to_run:
+                delattr(uvloop.Loop, name)
+    if span is None:
+        return
+    shift_s = real_monotonic() - span.clock.monotonic_us / 1e6
+    while span.loops:
+        loop, resolution_s = span.loops.popitem()
+        loop._clock_resolution = resolution_s  # type: ignore[attr-defined]  # not in typeshed
+        _shift(loop, shift_s)
+    for _, _, arrived in span.clients:
+        if not arrived.get_loop().is_closed():
+            arrived.cancel()
+    _span = None
+
+
+def _adopt(span: Span, loop: Any) -> None:
+    """Let a loop follow the clock; timers set before the span keep their distance from now."""
+    made_inside = loop._clock_resolution == RESOLUTION_S
+    span.loops[loop] = real_get_clock_info("monotonic").resolution if made_inside else loop._clock_resolution
+    loop._clock_resolution = RESOLUTION_S
+    if not made_inside:
+        _shift(loop, span.clock.monotonic_us / 1e6 - real_monotonic())
+
+
+def _shift(loop: Any, shift_s: float) -> None:
+    # All by the same span: the heap stays a heap.
+    for handle in loop._scheduled:
+        handle._when += shift_s
+
+
+def _foreign(loop: object) -> UsageError:
+    return UsageError(
+        f"{type(loop).__module__}.{type(loop).__name__} keeps its timers out of reach of a virtual clock: "
+        "run this test on asyncio's own event loop (for uvloop: do not install its policy in tests), or in real time"
+    )
+
+
+def _refuse_to_run(self: object, *_: Any) -> Any:
+    raise _foreign(self)
+
+
+# -- what is put in place of asyncio's own ---------------------------------------------------------------------------
+
+
+def _followed(real: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """Return a selector's `select` that serves idle loops of the owner's thread by moving the clock."""
+
+    def select(self: Any, timeout: float | None = None) -> list[Any]:
+        span = _span
+        if span is None:
+            return real(self, timeout)
+        loop: Any = asyncio._get_running_loop()
+        if loop is None or loop._selector is not self or get_ident() != READINGS.owner:
+            return real(self, timeout)
+        if loop not in span.loops:
+            # Only now is it known that the loop runs; what it computed from the old time is no timer yet.
+            _adopt(span, loop)
+            if timeout:
+                timeout = 0.0
+        ready = real(self, 0)
+        if ready:
+            if len(self.get_map()) > 1:
+                span.work.stirred(ready)
+            return ready
+        if timeout is None or timeout > 0:
+            span.turns = 0
+            return _idle(span, loop, self, real, timeout)
+        span.turns += 1
+        if span.turns % SPIN_TURNS == 0:
+            _spin(span, loop)
+        return ready
+
+    return select
+
+
+def _idle(span: Span, loop: Any, selector: Any, real: Callable[..., list[Any]], timeout: float | None) -> list[Any]:
+    """Wait for real events while work is under way; then move the clock to the next timer or client.
+
+    Raises:
+        VirtualDeadlock: there is neither, and nothing real that could bring one.
+    """
+    clock, work = span.clock, span.work
+    # The tolerance is that of the loop itself, which takes what is due within its clock's resolution.
+    timer_us = None if timeout is None else clock.monotonic_us + max(0, math.ceil(timeout * 1e6 - 0.09))
+    client_us = span.next_client_us()
+    client_first = client_us is not None and (timer_us is None or client_us < timer_us)
+    target_us = client_us if client_first else timer_us
+    keys = selector.get_map()
+    if not work.nothing_at_all(len(keys)):
+        ready = _hold(span, loop, selector, real, None if target_us is None else target_us - clock.monotonic_us)
+        if ready:
+            return ready
+    if target_us is None:
+        if _could_wake(span, loop, keys):
+            return real(selector, LOOK_AGAIN_S)
+        raise VirtualDeadlock(waiting_tasks(loop))
+    if target_us > clock.monotonic_us:
+        clock.monotonic_us = target_us
+    if client_first:
+        heapq.heappop(span.clients)[2].set_result(None)
+    return []
+
+
+def _hold(span: Span, loop: Any, selector: Any, real: Callable[..., list[Any]], span_us: int | None) -> list[Any]:
+    """Let real time pass, at most `span_us`, while real work is under way; return what it brings."""
+    since_s: float | None = None
+    work = span.work
+    while True:
+        look_again_s = work.look_again_s(list(selector.get_map().values()), loop._ssock.fileno())
+        now_s = real_monotonic()
+        since_s = now_s if since_s is None else since_s
+        if look_again_s and span_us is not None:
+            look_again_s = min(look_again_s, max(0.0, since_s + span_us / 1e6 - now_s))
+        # Asked once more also when nothing is under way: it may have come to its end between the last question and
+        # this one.
+        ready = real(selector, look_again_s)
+        if ready:
+            work.stirred(ready)
+            return ready
+        if not look_again_s:
+            return []
+
+
+def _could_wake(span: Span, loop: Any, keys: Any) -> bool:
+    """Say whether anything but a timer could still wake the loop: a channel, a signal, another thread."""
+    return len(keys) > 1 or bool(getattr(loop, "_signal_handlers", None)) or bool(span.work.threads())
+
+
+def _spin(span: Span, loop: Any) -> None:
+    """Serve a task that waits for time by yielding: once the real time has passed that it waits for, so has the
+    virtual."""
+    now_s = real_monotonic()
+    if span.turns == SPIN_TURNS:
+        span.spinning_since_s = now_s
+    due_us = [round(loop._scheduled[0]._when * 1e6)] if loop._scheduled else []
+    client_us = span.next_client_us()
+    if client_us is not None:
+        due_us.append(client_us)
+    if due_us and (now_s - span.spinning_since_s) * 1e6 >= min(due_us) - span.clock.monotonic_us:
+        span.clock.monotonic_us = max(span.clock.monotonic_us, min(due_us))
+        span.turns = 0
+        if client_us is not None and client_us <= span.clock.monotonic_us:
+            heapq.heappop(span.clients)[2].set_result(None)
+
+
+def _loop_time(self: Any) -> float:
+    """Return virtual time to the loops of the owner's thread, real time to those of others, which wait really."""
+    thread = self._thread_id or get_ident()
+    clock = READINGS.clock
+    if clock is None or thread != READINGS.owner:
+        return real_monotonic()
+    return clock.monotonic_us / 1_000_000
+
+
+_wrap_future = asyncio.futures.wrap_future
+
+
+def _noted_wrap_future(future: Any, *, loop: Any = None) -> Any:
+    wrapped = _wrap_future(future, loop=loop)
+    if _span is not None and isinstance(future, Future) and get_ident() == READINGS.owner:
+        _span.work.futures.append((future, wrapped))
+    return wrapped
+
+
+_shutdown_default_executor = base_events.BaseEventLoop.shutdown_default_executor
+
+
+async def _noted_shutdown(self: Any, *args: Any, **kwargs: Any) -> None:
+    span = _span
+    if span is None or get_ident() != READINGS.owner:
+        return await _shutdown_default_executor(self, *args, **kwargs)
+    span.work.closing += 1
+    try:
+        return await _shutdown_default_executor(self, *args, **kwargs)
+    finally:
+        span.work.closing -= 1
+
+
+def _noted_write(real: Callable[..., Any]) -> Callable[..., Any]:
+    def write(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _span is not None:
+            _span.work.wrote()
+        return real(self, *args, **kwargs)
+
+    return write
+
+
+def _patches() -> list[tuple[Any, str, Any]]:
+    """Return every attribute that is replaced while a clock is in force: owner, name, stand-in."""
+    names = ("EpollSelector", "KqueueSelector", "DevpollSelector", "PollSelector", "SelectSelector")
+    found = [getattr(selectors, name) for name in names if hasattr(selectors, name)]
+    families = {kind: None for each in found for kind in each.__mro__ if kind is not selectors.BaseSelector}
+    writers = [
+        (vars(asyncio.selector_events)["_SelectorDatagramTransport"], "sendto"),
+        (vars(asyncio.unix_events)["_UnixWritePipeTransport"], "write"),
+    ]
+    return [
+        *((kind, "select", _followed(kind.__dict__["select"])) for kind in families if "select" in kind.__dict__),
+        *((kind, name, _noted_write(kind.__dict__[name])) for kind, name in writers),
+        (base_events.BaseEventLoop, "time", _loop_time),
+        (base_events.BaseEventLoop, "shutdown_default_executor", _noted_shutdown),
+        (asyncio.futures, "wrap_future", _noted_wrap_future),
+        (asyncio, "wrap_future", _noted_wrap_future),
+    ]
+
+
+PATCHES: Final = _patches()

@@ -1,0 +1,64 @@
+"""Who keeps real time while a virtual clock is in force.
+
+Two kinds: tools that measure the tests themselves, and the parts of the standard library that wait in real time and
+would wait for ever if their deadline stood still.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TOOLS: Final = (
+    "_pytest",
+    "pytest",
+    "pluggy",
+    "_hypothesis_pytestplugin",
+    "hypothesis",
+    "execnet",
+    "xdist",
+    "coverage",
+    "pytest_cov",
+    "pytest_timeout",
+    "pytest_randomly",
+    "pytest_rerunfailures",
+    "pytest_benchmark",
+    "unittest",
+    "timeit",
+    "profile",
+    "cProfile",
+    "pdb",
+    "debugpy",
+    "pydevd",
+    "_pydevd_bundle",
+    "_pydev_bundle",
+    "pyinstrument",
+    "viztracer",
+    "yappi",
+    "freezegun",
+    "time_machine",
+    "trio",
+    "pytest_sessionguard",
+)
+
+# These count down to a deadline around a wait in C, which takes real time.
+REAL_WAITS: Final = ("threading", "queue", "subprocess", "socketserver", "multiprocessing", "concurrent.futures")
+
+# Of our own package only the reference system is a target.
+TARGETS: Final = ("pytest_sessionguard.reference",)
+
+_EXEMPT: Final = frozenset(TOOLS + REAL_WAITS)
+
+# Verdicts by module name: asked at every reading of the time.
+KNOWN: Final[dict[str, bool]] = {}
+
+
+def keeps_real_time(module_name: str) -> bool:
+    """Say whether code of that module is shown the real time, and remember it in `KNOWN`."""
+    verdict = not _within(module_name, TARGETS) and _within(module_name, _EXEMPT)
+    KNOWN[module_name] = verdict
+    return verdict
+
+
+def _within(module_name: str, packages: frozenset[str] | tuple[str, ...]) -> bool:
+    parts = module_name.split(".")
+    return any(".".join(parts[:length]) in packages for length in range(1, len(parts) + 1))

@@ -1,0 +1,253 @@
+"""The clock under freezegun: the only place of the package that knows freezegun.
+
+freezegun's fake `datetime` and `date` read from a factory on its own stack; ours reads the clock.  A `freeze_time`
+inside a virtual span is driven by the same clock: it sets the wall clock, `tick` lets time pass, `move_to` lets it
+pass or, backwards, sets the wall clock back, and its end brings the wall clock back to where it would have been.  Only
+a freeze that ticks by itself keeps its own wall time.
+
+freezegun takes local time for UTC.  While our own factory has the say, its fake classes use the real zone of the
+process instead.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from freezegun import api
+
+from pytest_sessionguard.clock.readings import READINGS
+from pytest_sessionguard.clock.virtual import MICROSECONDS, VirtualClock
+
+# Real class -> freezegun's fake of it, for the references that modules captured.
+STAND_INS: Final[dict[Any, Any]] = {api.real_datetime: api.FakeDatetime, api.real_date: api.FakeDate}
+
+_EPOCH = api.real_datetime(1970, 1, 1)
+_ONE_US = timedelta(microseconds=1)
+_NO_OFFSET = timedelta(0)
+
+_date_fromtimestamp = api.real_date.__dict__["fromtimestamp"].__get__
+
+
+class ClockFactory(api.FrozenDateTimeFactory):
+    """Give freezegun the clock's wall time; let freezegun's users drive the clock."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+
+    @property
+    def time_to_freeze(self) -> Any:  # type: ignore[override]  # freezegun's is an attribute; ours follows the clock
+        """Return the clock's wall time as freezegun keeps it: a naive datetime in UTC."""
+        return _EPOCH + timedelta(microseconds=self.clock.wall_us)
+
+    def __call__(self) -> Any:
+        return _EPOCH + timedelta(microseconds=self.clock.wall_us)
+
+    def tick(self, delta: Any = 1) -> Any:
+        """Let `delta`, seconds or a timedelta, pass; a negative one sets the wall clock back."""
+        span = delta if isinstance(delta, timedelta) else timedelta(seconds=float(delta))
+        self._move_by(span // _ONE_US)
+        return self()
+
+    def move_to(self, target_datetime: Any) -> None:
+        """Let time pass until `target_datetime`, or set the wall clock back to it."""
+        target = api._parse_time_to_freeze(target_datetime)
+        self._move_by((target - self()) // _ONE_US)
+
+    def _move_by(self, span_us: int) -> None:
+        if span_us >= 0:
+            self.clock.advance(span_us)
+        else:
+            self.clock.wall_offset_us += span_us
+
+
+class NestedFactory(ClockFactory):
+    """Stand in for the factory of a `freeze_time` within the virtual span."""
+
+    def __init__(self, clock: VirtualClock, frozen_at: Any) -> None:
+        super().__init__(clock)
+        self.outer_offset_us = clock.wall_offset_us
+        clock.set_wall((frozen_at - _EPOCH) // _ONE_US)
+
+
+# -- mending the fake classes ----------------------------------------------------------------------------------------
+
+
+def _as(kind: Any, moment: Any) -> Any:
+    """Turn a real datetime into a `kind` of it and keep the fold, which tells 2:30 from the next 2:30 in autumn.
+
+    Neither freezegun's conversion nor the constructors that subclasses inherit keep it.
+    """
+    return kind(
+        moment.year,
+        moment.month,
+        moment.day,
+        moment.hour,
+        moment.minute,
+        moment.second,
+        moment.microsecond,
+        moment.tzinfo,
+        fold=moment.fold,
+    )
+
+
+def _with_fold(moment: Any) -> Any:
+    return _as(api.FakeDatetime, moment)
+
+
+def _clock_speaks() -> VirtualClock | None:
+    """Return the clock if it, and no inner freeze, says what the wall time is."""
+    factories = api.freeze_factories
+    if factories and type(factories[-1]) is ClockFactory:
+        return factories[-1].clock
+    return None
+
+
+def _mended(original: Any, zoned: Callable[..., Any]) -> Any:
+    """Return a method that answers by `zoned` while the clock speaks, else as freezegun would."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        clock = _clock_speaks()
+        if clock is None:
+            return original.__get__(self if not isinstance(self, type) else None, type(self))(*args, **kwargs)
+        return zoned(clock, self, *args, **kwargs)
+
+    return method
+
+
+def _mended_for_class(original: Any, zoned: Callable[..., Any]) -> Any:
+    def method(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        clock = _clock_speaks()
+        if clock is None:
+            return original.__get__(None, cls)(*args, **kwargs)
+        return zoned(clock, cls, *args, **kwargs)
+
+    return classmethod(method)
+
+
+def _now(clock: VirtualClock, cls: Any, tz: Any = None) -> Any:
+    return _as(cls, api.real_datetime.fromtimestamp(clock.wall_us / MICROSECONDS, tz))
+
+
+def _fromtimestamp(_clock: VirtualClock, cls: Any, timestamp: float, tz: Any = None) -> Any:
+    return _as(cls, api.real_datetime.fromtimestamp(timestamp, tz))
+
+
+def _today(clock: VirtualClock, cls: Any) -> Any:
+    return _date_fromtimestamp(None, cls)(clock.wall_us / MICROSECONDS)
+
+
+def _timestamp(_clock: VirtualClock, moment: Any) -> float:
+    return float(api.real_datetime.timestamp(moment))
+
+
+def _astimezone(_clock: VirtualClock, moment: Any, tz: Any = None) -> Any:
+    return _with_fold(api.real_datetime.astimezone(moment, tz))
+
+
+def _monotonic() -> float:
+    clock = READINGS.clock
+    assert clock is not None
+    return clock.monotonic_us / MICROSECONDS
+
+
+def _monotonic_ns() -> int:
+    clock = READINGS.clock
+    assert clock is not None
+    return clock.monotonic_us * 1000
+
+
+# -- freezes within the span -----------------------------------------------------------------------------------------
+
+_start, _stop = api._freeze_time.start, api._freeze_time.stop
+
+
+def _driven_start(self: Any) -> Any:
+    factory = _start(self)
+    clock = READINGS.clock
+    if clock is not None and type(factory) is api.FrozenDateTimeFactory:
+        factory = api.freeze_factories[-1] = NestedFactory(clock, factory.time_to_freeze)
+    _note_foreign_wall()
+    return factory
+
+
+def _driven_stop(self: Any) -> None:
+    top = api.freeze_factories[-1]
+    if isinstance(top, NestedFactory):
+        top.clock.wall_offset_us = top.outer_offset_us
+    _stop(self)
+    _note_foreign_wall()
+
+
+def _note_foreign_wall() -> None:
+    """Tell the readings who has the say about the wall time: a freeze that ticks by itself, or the clock."""
+    top = api.freeze_factories[-1] if api.freeze_factories else None
+    own = top is None or isinstance(top, ClockFactory)
+    READINGS.foreign_wall = None if own else lambda: (api.get_current_time() - _EPOCH) // _ONE_US
+
+
+def _patches() -> list[tuple[Any, str, Any]]:
+    """Return every attribute that is replaced while a clock is in force: owner, name, stand-in."""
+    patches: list[tuple[Any, str, Any]] = [
+        (api.FakeDatetime, "now", _mended_for_class(api.FakeDatetime.__dict__["now"], _now)),
+        (
+            api.FakeDatetime,
+            "fromtimestamp",
+            _mended_for_class(api.FakeDatetime.__dict__["fromtimestamp"], _fromtimestamp),
+        ),
+        (api.FakeDatetime, "timestamp", _mended(api.FakeDatetime.__dict__["timestamp"], _timestamp)),
+        (api.FakeDatetime, "astimezone", _mended(api.FakeDatetime.__dict__["astimezone"], _astimezone)),
+        (api.FakeDate, "today", _mended_for_class(api.FakeDate.__dict__["today"], _today)),
+        (api._freeze_time, "start", _driven_start),
+        (api._freeze_time, "stop", _driven_stop),
+        # The monotonic time of freezegun's own fakes would jump with the wall.
+        (api, "_get_fake_monotonic", _monotonic),
+        (api, "_get_fake_monotonic_ns", _monotonic_ns),
+        (api, "datetime_to_fakedatetime", _with_fold),
+        # The C function behind uuid1 asks the real clock; without it uuid1 asks the `time` module.
+        (uuid, "_UuidCreate", None),
+        (uuid, "_last_timestamp", None),
+    ]
+    if api.uuid_generate_time_attr:
+        patches.append((uuid, api.uuid_generate_time_attr, None))
+    return patches
+
+
+PATCHES: Final = _patches()
+
+
+class Freeze:
+    """Put a clock on freezegun's stack and take it off again."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._factory = ClockFactory(clock)
+        # An outer freeze has already put freezegun's fakes everywhere and takes them out itself.
+        self.shared = bool(api.freeze_factories)
+
+    def start(self) -> None:
+        api.freeze_factories.append(self._factory)
+        api.tz_offsets.append(_NO_OFFSET)
+        api.ignore_lists.append(())
+        api.tick_flags.append(False)
+        if not self.shared:
+            # Pickling looks classes up by name, and finds the fakes.
+            copyreg.dispatch_table[api.real_datetime] = api.pickle_fake_datetime
+            copyreg.dispatch_table[api.real_date] = api.pickle_fake_date
+
+    def stop(self) -> None:
+        """Take the clock off, and with it every freeze that was begun inside the span and never ended.
+
+        May be called again.
+        """
+        for place, factory in enumerate(api.freeze_factories):
+            if factory is self._factory:
+                for stack in (api.freeze_factories, api.tz_offsets, api.ignore_lists, api.tick_flags):
+                    del stack[place:]
+                break
+        if not api.freeze_factories:
+            copyreg.dispatch_table.pop(api.real_datetime, None)
+            copyreg.dispatch_table.pop(api.real_date, None)
+        _note_foreign_wall()

@@ -1,0 +1,80 @@
+"""Putting a clock in force and taking it out again, whatever happens in between.
+
+Everything that is replaced is listed before it is replaced, and every step of the way back may be taken twice; so a
+KeyboardInterrupt in the middle of either way leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from types import TracebackType
+from typing import Any, Final
+
+from pytest_sessionguard.clock import eventloop, frozen, readings
+from pytest_sessionguard.clock.captured import Captured
+from pytest_sessionguard.clock.readings import READINGS
+from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.errors import UsageError
+
+_CAPTURED: Final = Captured({**readings.STAND_INS, **frozen.STAND_INS})
+_PATCHES: Final = [*frozen.PATCHES, *eventloop.PATCHES]
+
+
+class Installation:
+    """Hold one clock in force between `__enter__` and `__exit__`.
+
+    Raises:
+        UsageError: another clock, or the same one, is in force already; or the running event loop is not asyncio's own.
+    """
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._freeze: frozen.Freeze | None = None
+        self._replaced: list[tuple[Any, str, Any]] = []
+
+    def __enter__(self) -> VirtualClock:
+        if READINGS.clock is not None:
+            whose = "this clock" if READINGS.clock is self._clock else "another clock"
+            raise UsageError(
+                f"{whose} is already in force: leave its `with clock.installed()` before entering a new one"
+            )
+        eventloop.refuse_foreign_loops()
+        try:
+            self._enter()
+        except BaseException:
+            self._leave()
+            raise
+        return self._clock
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._leave()
+        except BaseException:
+            self._leave()
+            raise
+
+    def _enter(self) -> None:
+        READINGS.owner = get_ident()
+        READINGS.clock = self._clock
+        self._freeze = freeze = frozen.Freeze(self._clock)
+        freeze.start()
+        replaced = self._replaced
+        for owner, name, stand_in in _PATCHES:
+            replaced.append((owner, name, owner.__dict__[name]))
+            setattr(owner, name, stand_in)
+        _CAPTURED.apply(shared=freeze.shared)
+        eventloop.enter(self._clock)
+
+    def _leave(self) -> None:
+        eventloop.leave()
+        if self._freeze is not None:
+            _CAPTURED.restore(shared=self._freeze.shared)
+        for owner, name, original in self._replaced:
+            setattr(owner, name, original)
+        self._replaced.clear()
+        if self._freeze is not None:
+            self._freeze.stop()
+        READINGS.clock = None
+        READINGS.foreign_wall = None

@@ -1,0 +1,218 @@
+"""What real work is under way outside the event loop: may virtual time jump, or could something still arrive?
+
+The rule: while real work may be under way, virtual time passes no faster than real time.  So a timer never fires
+before the work had the real time that it would have had without us, and nothing waits longer than it really would.
+
+- A future of an executor is work until it is done, however long it takes.
+- A socket whose other end is in the same event loop is work only while bytes are between the two.
+- Any other open connection, pipe, child or thread of this span may be working or idle, and nobody can tell: it counts
+  as work until it has been silent for the clock's patience, real time, and again from its next sign of life.
+- A listening socket never is.  A thread that was there before the span is not asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from concurrent.futures import thread as pool_threads
+from enum import Enum
+from selectors import SelectorKey
+from typing import Any, Final
+
+from pytest_sessionguard.clock.readings import real_monotonic, real_sleep
+
+_ioctl: Callable[[int, int, bytes], bytes] | None
+try:
+    from fcntl import ioctl as _ioctl
+except ImportError:
+    _ioctl = None  # not a POSIX system: bytes in flight cannot be counted there
+
+# How soon to look again, real seconds: a finished worker wakes the selector itself, bytes and threads do not.
+LOOK_AGAIN_S: Final = 0.005
+LOOK_AT_BYTES_S: Final = 0.0005
+# Long enough to let go of the interpreter's lock, so that a thread that could run does.
+YIELD_S: Final = 0.0001
+
+_TIOCOUTQ: Final = 0x5411
+_TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
+# Offsets of tcpi_last_data_sent and tcpi_last_data_recv in Linux's struct tcp_info, milliseconds.
+_LAST_SENT, _LAST_RECEIVED = 44, 52
+_PEER_CREDENTIALS: Final = getattr(socket, "SO_PEERCRED", None)
+
+Kind = Enum("Kind", ["SILENT", "TCP", "OTHER"])
+
+
+class Channel:
+    """One registered file descriptor and what is known of it."""
+
+    __slots__ = ("key", "kind", "name", "peer", "stirred_s")
+
+    def __init__(self, key: SelectorKey) -> None:
+        self.key = key
+        self.stirred_s = real_monotonic()
+        self.kind, self.name, self.peer = _look_at(key.fd)
+
+
+def _look_at(fd: int) -> tuple[Kind, Any, Any]:
+    try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            return Kind.OTHER, None, None
+        with _borrowed(fd) as sock:
+            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return Kind.SILENT, None, None
+            if sock.type is socket.SOCK_STREAM and sock.family in (socket.AF_INET, socket.AF_INET6):
+                return Kind.TCP, sock.getsockname()[:2], sock.getpeername()[:2]
+            if sock.family == socket.AF_UNIX and _PEER_CREDENTIALS is not None and sock.type is socket.SOCK_STREAM:
+                # Within one process a Unix socket delivers at once: what was sent can be read.
+                (pid,) = struct.unpack_from("i", sock.getsockopt(socket.SOL_SOCKET, _PEER_CREDENTIALS, 12))
+                return (Kind.SILENT if pid == os.getpid() else Kind.OTHER), None, None
+    except OSError:
+        pass  # closed behind the selector's back, or not connected yet
+    return Kind.OTHER, None, None
+
+
+class _borrowed:  # noqa: N801 - reads as the verb it is
+    """Give a socket object for a descriptor that somebody else owns."""
+
+    def __init__(self, fd: int) -> None:
+        self._sock = socket.socket(fileno=fd)
+
+    def __enter__(self) -> socket.socket:
+        return self._sock
+
+    def __exit__(self, *_: object) -> None:
+        self._sock.detach()
+
+
+class UnderWay:
+    """Know the real work outside the event loops of one span."""
+
+    def __init__(self, patience_us: int) -> None:
+        self.patience_s = patience_us / 1_000_000
+        self.futures: list[tuple[Future[Any], asyncio.Future[Any]]] = []
+        self.closing = 0
+        self._channels: dict[int, Channel] = {}
+        self._stirred_s = 0.0
+        self._there_before = set(threading.enumerate())
+        # Thread -> processor time when last seen, and real time when that last changed.
+        self._threads: dict[threading.Thread, tuple[int, float]] = {}
+
+    def nothing_at_all(self, keys: int) -> bool:
+        """Say at once that there is nobody but the loop: no future, no channel but the self-pipe, no other thread."""
+        return not self.futures and keys <= 1 and not self.closing and threading.active_count() == 1
+
+    def stirred(self, events: Iterable[tuple[SelectorKey, int]]) -> None:
+        """Note signs of life of channels."""
+        now = real_monotonic()
+        for key, _ in events:
+            channel = self._channels.get(key.fd)
+            if channel is not None:
+                channel.stirred_s = now
+
+    def wrote(self) -> None:
+        """Note that somebody was sent something and may be about to answer."""
+        self._stirred_s = real_monotonic()
+
+    def look_again_s(self, keys: Iterable[SelectorKey], self_pipe_fd: int) -> float:
+        """Return 0.0 if nothing real is under way, else the real seconds after which to ask again."""
+        self.futures = [pair for pair in self.futures if not (pair[0].done() and pair[1].done())]
+        if self.futures or self.closing:
+            return LOOK_AGAIN_S
+        return self._channels_busy_s(keys, self_pipe_fd) or self._threads_busy_s()
+
+    def threads(self) -> list[threading.Thread]:
+        """Return the live threads that this span has started, idle workers of pools aside."""
+        workers = getattr(pool_threads, "_threads_queues", {})
+        me = threading.current_thread()
+        return [
+            thread
+            for thread in threading.enumerate()
+            if thread is not me and thread not in self._there_before and thread not in workers
+        ]
+
+    def _channels_busy_s(self, keys: Iterable[SelectorKey], self_pipe_fd: int) -> float:
+        channels, known = {}, self._channels
+        for key in keys:
+            if key.fd == self_pipe_fd:
+                continue
+            channel = known.get(key.fd)
+            if channel is None or channel.key is not key:
+                stirred_s = channel.stirred_s if channel is not None and channel.kind is Kind.OTHER else None
+                channel = Channel(key)
+                if stirred_s is not None and channel.kind is Kind.OTHER:
+                    channel.stirred_s = stirred_s
+            channels[key.fd] = channel
+        self._channels = channels
+        names = {channel.name for channel in channels.values() if channel.kind is Kind.TCP}
+        longest_s = 0.0
+        now = real_monotonic()
+        for fd, channel in channels.items():
+            if channel.kind is Kind.TCP and channel.peer in names:
+                if _bytes_in_flight(fd):
+                    return LOOK_AT_BYTES_S
+            elif channel.kind is Kind.TCP:
+                if _silent_s(fd, channel, now) < self.patience_s:
+                    longest_s = LOOK_AGAIN_S
+            elif channel.kind is Kind.OTHER and now - max(channel.stirred_s, self._stirred_s) < self.patience_s:
+                longest_s = LOOK_AGAIN_S
+        return longest_s
+
+    def _threads_busy_s(self) -> float:
+        threads = self.threads()
+        if not threads:
+            return 0.0
+        # A thread that we have just woken has not run yet: it needs the interpreter, which we hold.
+        real_sleep(YIELD_S)
+        now = real_monotonic()
+        seen: dict[threading.Thread, tuple[int, float]] = {}
+        for thread in threads:
+            used_ns = _processor_ns(thread)
+            before = self._threads.get(thread)
+            seen[thread] = before if before is not None and before[0] == used_ns else (used_ns, now)
+        self._threads = seen
+        busy = any(now - since_s < self.patience_s for _, since_s in seen.values())
+        return LOOK_AGAIN_S if busy else 0.0
+
+
+def _bytes_in_flight(fd: int) -> bool:
+    """Say whether bytes sent on this socket have not yet reached the other end's buffer."""
+    if _ioctl is None:
+        return False
+    try:
+        (count,) = struct.unpack("i", _ioctl(fd, _TIOCOUTQ, b"\0\0\0\0"))
+        return bool(count)
+    except OSError:
+        return False
+
+
+def _silent_s(fd: int, channel: Channel, now: float) -> float:
+    """Return for how long nothing has gone either way on a connection."""
+    if _TCP_INFO is not None:
+        try:
+            with _borrowed(fd) as sock:
+                facts = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 104)
+            sent, received = (
+                struct.unpack_from("I", facts, _LAST_SENT)[0],
+                struct.unpack_from("I", facts, _LAST_RECEIVED)[0],
+            )
+            return float(min(sent, received) / 1000)
+        except (OSError, struct.error):
+            pass
+    return now - channel.stirred_s
+
+
+def _processor_ns(thread: threading.Thread) -> int:
+    """Return the processor time that a live thread has used: the one thing that a blocked thread cannot do."""
+    if thread.ident is None or not hasattr(time, "pthread_getcpuclockid"):
+        return 0
+    try:
+        return time.clock_gettime_ns(time.pthread_getcpuclockid(thread.ident))
+    except OSError:
+        return 0

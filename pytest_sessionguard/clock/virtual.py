@@ -1,0 +1,137 @@
+"""A clock that moves only when it is told to.
+
+Pure bookkeeping: it reads no real clock and patches nothing itself.  Two hands move together, the monotonic one and the
+wall one; only `set_wall` moves them apart, and nothing ever moves the monotonic hand back.  Integer microseconds
+inside.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from typing import Final, SupportsFloat, SupportsIndex
+
+MICROSECONDS: Final = 1_000_000
+# 2026-01-01T00:00:00Z: every run starts at the same instant, so that a replay prints the same dates.
+START_US: Final = 1_767_225_600 * MICROSECONDS
+# About eleven days: code that takes 0 for "never" must find every usual timeout already past, as on a real machine.
+MONOTONIC_START_US: Final = 1_000_000 * MICROSECONDS
+# Real time that a peer outside the event loop is given before its silence counts as idleness.
+PATIENCE_US: Final = 500_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_US = timedelta(microseconds=1)
+
+# How far the wall clock of this task or thread is off the clock's own.
+_skew_us: ContextVar[int] = ContextVar("sessionguard_skew_us", default=0)
+
+
+class VirtualClock:
+    """Hold virtual time; put it in force with `with clock.installed():`.
+
+    Units: `start` is an aware or naive (then UTC) datetime, ISO 8601 text, or microseconds since the Unix epoch;
+    `patience_us` is real time, see `eventloop`.
+    """
+
+    __slots__ = ("__weakref__", "monotonic_us", "patience_us", "wall_offset_us")
+
+    def __init__(self, *, start: datetime | str | int = START_US, patience_us: int = PATIENCE_US) -> None:
+        # Plain attributes, because every faked reading goes through them; only the methods below write them.
+        self.monotonic_us = MONOTONIC_START_US
+        self.wall_offset_us = wall_us_of(start) - MONOTONIC_START_US
+        self.patience_us = patience_us
+
+    def __repr__(self) -> str:
+        wall = _EPOCH + timedelta(microseconds=self.wall_us)
+        return f"<VirtualClock {wall.isoformat()} monotonic {self.monotonic_us} us>"
+
+    @property
+    def wall_us(self) -> int:
+        """Return the wall time that the current task or thread sees, its skew included.
+
+        Units: microseconds since the Unix epoch.
+        """
+        return self.monotonic_us + self.wall_offset_us + _skew_us.get()
+
+    @property
+    def virtual_elapsed_us(self) -> int:
+        """Return all virtual time that has passed on this clock; jumps of the wall clock are no passing of time."""
+        return self.monotonic_us - MONOTONIC_START_US
+
+    def advance(self, span_us: int) -> None:
+        """Let `span_us` pass at once: both hands move.
+
+        Raises:
+            ValueError: the span is negative; only `set_wall` goes back.
+        """
+        if span_us < 0:
+            raise ValueError(f"virtual time cannot advance by {span_us} us: use set_wall to set the wall clock back")
+        self.monotonic_us += span_us
+
+    def set_wall(self, wall_us: int) -> None:
+        """Set the wall clock, forwards or back, as an administrator would; the monotonic clock does not notice.
+
+        Counted without any skew: under `skew(s)` the caller then sees `wall_us + s`.
+        """
+        self.wall_offset_us = wall_us - self.monotonic_us
+
+    @contextmanager
+    def skew(self, span_us: int) -> Iterator[None]:
+        """Give the current task or thread a wall clock that is `span_us` off; negative: slow.
+
+        An inner skew replaces the outer one: a node called by a skewed client has its own error, not the sum.
+        """
+        token = _skew_us.set(span_us)
+        try:
+            yield
+        finally:
+            _skew_us.reset(token)
+
+    def installed(self) -> AbstractContextManager[VirtualClock]:
+        """Return a context manager that puts this clock in force for the whole process.
+
+        The thread that enters it owns the time: its sleeps and its event loops' timers pass at once.  Other threads
+        read the same clock but wait in real time.
+
+        Raises:
+            UsageError: on entry, when a clock is already in force.
+        """
+        # Imported late, so that the bookkeeping alone never loads freezegun.
+        from pytest_sessionguard.clock.installation import Installation
+
+        return Installation(self)
+
+
+def wall_us_of(instant: datetime | str | int) -> int:
+    """Return the microseconds since the Unix epoch of a datetime, of ISO 8601 text, or of themselves."""
+    if isinstance(instant, int):
+        return instant
+    if isinstance(instant, str):
+        instant = datetime.fromisoformat(instant)
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return (instant - _EPOCH) // _ONE_US
+
+
+def sleep_us(seconds: SupportsFloat | SupportsIndex) -> int:
+    """Return the span of a sleep, rounded up to microseconds, so that no sleep wakes before its time.
+
+    Less than a nanosecond above a whole microsecond is taken for the float's own noise: 0.1 s is 100,000 us, not
+    100,001.
+
+    Raises:
+        ValueError: negative, or not a number.
+        TypeError: no number at all.
+    """
+    if not isinstance(seconds, float):
+        # Text has no __float__ but float() would read it; the real sleep would not.
+        seconds = seconds.__float__() if hasattr(seconds, "__float__") else operator.index(seconds)
+    if seconds != seconds:
+        raise ValueError("Invalid value NaN (not a number)")
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    return max(0, math.ceil(seconds * 1e6 - 1e-3))
