@@ -1,0 +1,90 @@
+"""Every claim about a manager is asked of both faces on every store: `make` builds one, sync to call, whatever it is."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_sessionguard.reference import AsyncSessionManager, SessionManager, stores
+
+
+class Clock:
+    """Seconds since 1970 that move when told, kept as whole microseconds."""
+
+    def __init__(self) -> None:
+        self.now_us = 1_700_000_000_000_000
+
+    def __call__(self) -> float:
+        return self.now_us / 1e6
+
+    def advance(self, seconds: float = 0, *, us: int = 0) -> None:
+        self.now_us += round(seconds * 1e6) + us
+
+
+class OnLoop:
+    """An async manager whose methods are called as if they were sync; `manager` is the thing itself."""
+
+    def __init__(self, manager: AsyncSessionManager, loop: asyncio.AbstractEventLoop) -> None:
+        self.manager = manager
+        self.loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.manager, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+        return lambda *args, **kwargs: self.loop.run_until_complete(found(*args, **kwargs))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(params=["sync", "async"])
+def face(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=sorted(stores.kinds()))
+def kind(request: pytest.FixtureRequest) -> stores.StoreKind:
+    return stores.kinds()[request.param]
+
+
+@pytest.fixture
+def place(kind: stores.StoreKind, tmp_path: Path) -> dict[str, Any]:
+    """The arguments that choose a store, the same file for every manager of one test."""
+    return {"store": kind.name, "path": tmp_path / "sessions.db"} if kind.needs_path else {"store": kind.name}
+
+
+@pytest.fixture
+def make(
+    face: str, place: dict[str, Any], clock: Clock, loop: asyncio.AbstractEventLoop
+) -> Iterator[Callable[..., Any]]:
+    made: list[Any] = []
+
+    def build(**settings: Any) -> Any:
+        settings = {"clock": clock, "environ": {}, **place, **settings}
+        manager = SessionManager(**settings) if face == "sync" else OnLoop(AsyncSessionManager(**settings), loop)
+        made.append(manager)
+        return manager
+
+    yield build
+    for manager in made:
+        manager.stop()
+
+
+@pytest.fixture
+def manager(make: Callable[..., Any]) -> Any:
+    return make()
