@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Final, NamedTuple
 
-from pytest_sessionguard.clock.exempt import KNOWN, keeps_real_time
+from pytest_sessionguard.clock.exempt import KEEPS_REAL_TIME
 
 # The C module behind datetime keeps the real types: C code finds them there.
 _NEVER: Final = frozenset({"_datetime", "_pydatetime"})
@@ -95,9 +95,7 @@ class Captured:
         return True
 
     def _read(self, module_name: str, namespace: Any) -> list[Reference]:
-        verdict = KNOWN.get(module_name)
-        exempt = keeps_real_time(module_name) if verdict is None else verdict
-        if exempt or module_name in _NEVER or not isinstance(namespace, dict):
+        if KEEPS_REAL_TIME[module_name] or module_name in _NEVER or not isinstance(namespace, dict):
             return []
         by_id = self._by_id
         return [

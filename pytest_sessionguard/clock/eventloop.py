@@ -12,13 +12,13 @@ import asyncio
 import asyncio.selector_events
 import asyncio.unix_events
 import heapq
-import math
 import selectors
 import sys
 from _thread import get_ident
 from asyncio import base_events
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from math import ceil
 from typing import Any, Final, TypeVar
 
 from pytest_sessionguard.clock.deadlock import waiting_tasks
@@ -29,6 +29,9 @@ from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 
 T = TypeVar("T")
 
+# Microseconds, a little less than the loop's own resolution: what the loop would run now is not waited for.
+TOLERANCE: Final = RESOLUTION_S * 1e6 * 0.9
+
 # Turns that a loop may take without rest before it is asked whether it waits for time by spinning.
 SPIN_TURNS: Final = 1000
 
@@ -38,9 +41,12 @@ class Span:
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
+        self.owner = get_ident()
         self.work = UnderWay(clock.patience_us)
         # Loop -> its clock's resolution before we changed it.
         self.loops: dict[base_events.BaseEventLoop, float] = {}
+        # Selector -> the loop that waits on it.
+        self.followed: dict[Any, Any] = {}
         # Clients in `advance`, by target instant and then by turn of coming.
         self.clients: list[tuple[int, int, asyncio.Future[None]]] = []
         self.arrivals = 0
@@ -85,7 +91,7 @@ async def advance(clock: VirtualClock, span_us: int) -> None:
         ValueError: the span is negative.
     """
     span = _span
-    if span is None or span.clock is not clock or get_ident() != READINGS.owner:
+    if span is None or span.clock is not clock or get_ident() != span.owner:
         raise UsageError(
             "advance(clock, ...) waits for the loops of an installed clock: enter `with clock.installed()` first"
         )
@@ -146,6 +152,17 @@ def leave() -> None:
     _span = None
 
 
+def _follow(span: Span, selector: Any) -> Any:
+    """Return the loop that is running on this selector, having it follow the clock; none if nobody's loop is."""
+    loop: Any = asyncio._get_running_loop()
+    if loop is None or loop._selector is not selector:
+        return None
+    if loop not in span.loops:
+        _adopt(span, loop)
+    span.followed[selector] = loop
+    return loop
+
+
 def _adopt(span: Span, loop: Any) -> None:
     """Let a loop follow the clock; timers set before the span keep their distance from now."""
     made_inside = loop._clock_resolution == RESOLUTION_S
@@ -180,27 +197,29 @@ def _followed(real: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
 
     def select(self: Any, timeout: float | None = None) -> list[Any]:
         span = _span
-        if span is None:
+        if span is None or get_ident() != span.owner:
             return real(self, timeout)
-        loop: Any = asyncio._get_running_loop()
-        if loop is None or loop._selector is not self or get_ident() != READINGS.owner:
-            return real(self, timeout)
-        if loop not in span.loops:
-            # Only now is it known that the loop runs; what it computed from the old time is no timer yet.
-            _adopt(span, loop)
-            if timeout:
-                timeout = 0.0
+        loop = span.followed.get(self)
+        if loop is None:
+            loop = _follow(span, self)
+            if loop is None:
+                return real(self, timeout)
+            # The loop computed this timeout from the time before it followed the clock: let it compute anew.
+            timeout = timeout and 0.0
         ready = real(self, 0)
         if ready:
-            if len(self.get_map()) > 1:
+            if len(self._fd_to_key) > 1:
                 span.work.stirred(ready)
             return ready
-        if timeout is None or timeout > 0:
-            span.turns = 0
+        if timeout == 0:
+            span.turns += 1
+            if span.turns % SPIN_TURNS == 0:
+                _spin(span, loop)
+            return ready
+        span.turns = 0
+        if timeout is None or span.clients or not span.work.none_at_all(len(self._fd_to_key)):
             return _idle(span, loop, self, real, timeout)
-        span.turns += 1
-        if span.turns % SPIN_TURNS == 0:
-            _spin(span, loop)
+        span.clock.monotonic_us += max(0, ceil(timeout * 1e6 - TOLERANCE))
         return ready
 
     return select
@@ -213,13 +232,12 @@ def _idle(span: Span, loop: Any, selector: Any, real: Callable[..., list[Any]], 
         VirtualDeadlock: there is neither, and nothing real that could bring one.
     """
     clock, work = span.clock, span.work
-    # The tolerance is that of the loop itself, which takes what is due within its clock's resolution.
-    timer_us = None if timeout is None else clock.monotonic_us + max(0, math.ceil(timeout * 1e6 - 0.09))
+    timer_us = None if timeout is None else clock.monotonic_us + max(0, ceil(timeout * 1e6 - TOLERANCE))
     client_us = span.next_client_us()
     client_first = client_us is not None and (timer_us is None or client_us < timer_us)
     target_us = client_us if client_first else timer_us
     keys = selector.get_map()
-    if not work.nothing_at_all(len(keys)):
+    if not work.none_at_all(len(keys)):
         ready = _hold(span, loop, selector, real, None if target_us is None else target_us - clock.monotonic_us)
         if ready:
             return ready
@@ -278,11 +296,10 @@ def _spin(span: Span, loop: Any) -> None:
 
 def _loop_time(self: Any) -> float:
     """Return virtual time to the loops of the owner's thread, real time to those of others, which wait really."""
-    thread = self._thread_id or get_ident()
-    clock = READINGS.clock
-    if clock is None or thread != READINGS.owner:
+    span = _span
+    if span is None or (self._thread_id or get_ident()) != span.owner:
         return real_monotonic()
-    return clock.monotonic_us / 1_000_000
+    return span.clock.monotonic_us / 1_000_000
 
 
 _wrap_future = asyncio.futures.wrap_future
@@ -290,7 +307,7 @@ _wrap_future = asyncio.futures.wrap_future
 
 def _noted_wrap_future(future: Any, *, loop: Any = None) -> Any:
     wrapped = _wrap_future(future, loop=loop)
-    if _span is not None and isinstance(future, Future) and get_ident() == READINGS.owner:
+    if _span is not None and isinstance(future, Future) and get_ident() == _span.owner:
         _span.work.futures.append((future, wrapped))
     return wrapped
 
@@ -300,7 +317,7 @@ _shutdown_default_executor = base_events.BaseEventLoop.shutdown_default_executor
 
 async def _noted_shutdown(self: Any, *args: Any, **kwargs: Any) -> None:
     span = _span
-    if span is None or get_ident() != READINGS.owner:
+    if span is None or get_ident() != span.owner:
         return await _shutdown_default_executor(self, *args, **kwargs)
     span.work.closing += 1
     try:

@@ -48,15 +48,17 @@ TARGETS: Final = ("pytest_sessionguard.reference",)
 
 _EXEMPT: Final = frozenset(TOOLS + REAL_WAITS)
 
-# Verdicts by module name: asked at every reading of the time.
-KNOWN: Final[dict[str, bool]] = {}
+
+class _Verdicts(dict[str, bool]):
+    """Remember each verdict: one is asked for at every reading of the time."""
+
+    def __missing__(self, module_name: str) -> bool:
+        verdict = self[module_name] = not _within(module_name, TARGETS) and _within(module_name, _EXEMPT)
+        return verdict
 
 
-def keeps_real_time(module_name: str) -> bool:
-    """Say whether code of that module is shown the real time, and remember it in `KNOWN`."""
-    verdict = not _within(module_name, TARGETS) and _within(module_name, _EXEMPT)
-    KNOWN[module_name] = verdict
-    return verdict
+# Module name -> whether its code is shown the real time.
+KEEPS_REAL_TIME: Final = _Verdicts()
 
 
 def _within(module_name: str, packages: frozenset[str] | tuple[str, ...]) -> bool:

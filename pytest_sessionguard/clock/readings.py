@@ -11,11 +11,12 @@ import sys
 import time
 from _thread import get_ident
 from collections.abc import Callable
+from math import ceil
 from time import struct_time
 from types import SimpleNamespace
 from typing import Any, Final
 
-from pytest_sessionguard.clock.exempt import KNOWN, keeps_real_time
+from pytest_sessionguard.clock.exempt import KEEPS_REAL_TIME
 from pytest_sessionguard.clock.virtual import VirtualClock, sleep_us
 
 # The real functions, captured once; this module is exempt from faking, so they stay real.
@@ -29,7 +30,7 @@ real_clock_gettime = getattr(time, "clock_gettime", None)
 real_clock_gettime_ns = getattr(time, "clock_gettime_ns", None)
 
 _frame = sys._getframe
-_known = KNOWN.get
+_keeps_real_time = KEEPS_REAL_TIME
 
 # What an event loop takes for "now": a tenth of a microsecond absorbs the rounding of float deadlines for some
 # seventeen years of virtual time, and is still too short to let a timer fire a microsecond early.
@@ -50,11 +51,6 @@ _MONOTONIC_CLOCKS: Final = frozenset(
 )
 
 
-def _real_for(name: str) -> bool:
-    verdict = _known(name)
-    return keeps_real_time(name) if verdict is None else verdict
-
-
 class Readings:
     """Answer for the `time` module: the clock in force, the thread that owns it, and who else may set the wall.
 
@@ -72,7 +68,7 @@ class Readings:
     def wall_us(self) -> int | None:
         """Return the wall time for the caller's caller; none if it is to be shown the real one."""
         clock = self.clock
-        if clock is None or _real_for(_frame(2).f_globals.get("__name__", "")):
+        if clock is None or _keeps_real_time[_frame(2).f_globals.get("__name__", "")]:
             return None
         return clock.wall_us if self.foreign_wall is None else self.foreign_wall()
 
@@ -86,25 +82,25 @@ class Readings:
 
     def monotonic(self) -> float:
         clock = self.clock
-        if clock is None or _real_for(_frame(1).f_globals.get("__name__", "")):
+        if clock is None or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_monotonic()
         return clock.monotonic_us / 1_000_000
 
     def monotonic_ns(self) -> int:
         clock = self.clock
-        if clock is None or _real_for(_frame(1).f_globals.get("__name__", "")):
+        if clock is None or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_monotonic_ns()
         return clock.monotonic_us * 1000
 
     def perf_counter(self) -> float:
         clock = self.clock
-        if clock is None or _real_for(_frame(1).f_globals.get("__name__", "")):
+        if clock is None or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_perf_counter()
         return clock.monotonic_us / 1_000_000
 
     def perf_counter_ns(self) -> int:
         clock = self.clock
-        if clock is None or _real_for(_frame(1).f_globals.get("__name__", "")):
+        if clock is None or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_perf_counter_ns()
         return clock.monotonic_us * 1000
 
@@ -162,9 +158,11 @@ class Readings:
         """Pass `seconds` at once on the owner's thread; really sleep on any other and for callers that keep real
         time."""
         clock = self.clock
-        if clock is None or get_ident() != self.owner or _real_for(_frame(1).f_globals.get("__name__", "")):
+        if clock is None or get_ident() != self.owner or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_sleep(seconds)
-        clock.monotonic_us += sleep_us(seconds)
+        # The usual sleep without a call; `sleep_us` says why this much and rounds the unusual ones.
+        usual = type(seconds) is float and 0.0 <= seconds < 1e6
+        clock.monotonic_us += ceil(seconds * 1e6 - 1e-3) if usual else sleep_us(seconds)
         return None
 
 

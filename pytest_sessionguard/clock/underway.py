@@ -46,6 +46,9 @@ _TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 _LAST_SENT, _LAST_RECEIVED = 44, 52
 _PEER_CREDENTIALS: Final = getattr(socket, "SO_PEERCRED", None)
 
+# What `threading.active_count` counts, without its lock: this is asked before every jump.
+_live_threads: Final[dict[int, threading.Thread]] = vars(threading)["_active"]
+
 Kind = Enum("Kind", ["SILENT", "TCP", "OTHER"])
 
 
@@ -104,9 +107,9 @@ class UnderWay:
         # Thread -> processor time when last seen, and real time when that last changed.
         self._threads: dict[threading.Thread, tuple[int, float]] = {}
 
-    def nothing_at_all(self, keys: int) -> bool:
+    def none_at_all(self, keys: int) -> bool:
         """Say at once that there is nobody but the loop: no future, no channel but the self-pipe, no other thread."""
-        return not self.futures and keys <= 1 and not self.closing and threading.active_count() == 1
+        return keys <= 1 and not self.futures and len(_live_threads) == 1 and not self.closing
 
     def stirred(self, events: Iterable[tuple[SelectorKey, int]]) -> None:
         """Note signs of life of channels."""

@@ -127,6 +127,8 @@ def sleep_us(seconds: SupportsFloat | SupportsIndex) -> int:
         ValueError: negative, or not a number.
         TypeError: no number at all.
     """
+    if type(seconds) is int and seconds >= 0:
+        return seconds * MICROSECONDS
     if not isinstance(seconds, float):
         # Text has no __float__ but float() would read it; the real sleep would not.
         seconds = seconds.__float__() if hasattr(seconds, "__float__") else operator.index(seconds)
