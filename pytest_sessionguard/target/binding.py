@@ -1,0 +1,268 @@
+"""The live manager behind a profile: an operation goes in, an outcome comes out.
+
+Written as coroutines that wait for nothing but the target, so that a sync target is driven without an event loop.
+What is handed in are fresh copies; what comes out is frozen before anybody else can touch it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Hashable, Iterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome
+from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.values import UNSET, Unset, thaw
+from pytest_sessionguard.errors import HarnessError, UsageError, Violation, did_you_mean
+from pytest_sessionguard.target import making, placeholders, session_objects, supplies
+from pytest_sessionguard.target.answers import Reader
+from pytest_sessionguard.target.calls import NAMING, Call, editing_step
+from pytest_sessionguard.target.making import Made, NeedsLoop, settled
+from pytest_sessionguard.target.refusals import Refusals
+from pytest_sessionguard.target.session_objects import NoSuchPart
+from pytest_sessionguard.target.shape import Hook, Profile
+from pytest_sessionguard.target.templates import MANAGER, SESSION, Template
+
+
+class Binding:
+    """One manager of a profile, made for one case.
+
+    `in_loop`: whether an event loop runs, so that answers can be awaited.  `scribble`: whether data that should be a
+    copy is spoiled after each call.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        policy: Policy,
+        folder: Path,
+        noted: supplies.Noted,
+        in_loop: bool,
+        scribble: bool = False,
+    ) -> None:
+        self.profile = profile
+        self.policy = policy
+        self.reader = Reader(profile)
+        self._refusals = Refusals(profile.errors)
+        self._noted = noted
+        self._in_loop = in_loop
+        self._scribble = scribble
+        self._figures = _figures(profile, policy, folder)
+        self._functions: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._held: dict[tuple[str, Hashable], Any] = {}
+        self._made: Made | None = None
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    async def reset(self) -> None:
+        """Call the profile's `reset`, which clears what earlier cases left behind.
+
+        Raises:
+            UsageError: it cannot be imported.
+        """
+        if self.profile.reset is not None:
+            await settled(making.named(self.profile.reset, "reset")(), in_loop=self._in_loop)
+
+    async def make(self) -> None:
+        """Make the manager.
+
+        Raises:
+            UsageError: the factory raised, or gives an object without the methods that the profile speaks of.
+            NeedsLoop: it turns out to be an async one.
+        """
+        arguments = placeholders.fill({name: thaw(value) for name, value in self.profile.args.items()}, self._figures)
+        for parameter, declared in self.profile.hooks.items():
+            arguments[parameter] = supplies.hook(cast("Hook", declared), self._noted, self._id_or_nothing)
+        self._made = await making.make(self.profile, arguments, in_loop=self._in_loop)
+        self._held.clear()
+        missing = list(self._missing_methods(self._made.manager))
+        if missing:
+            raise UsageError("\n".join(missing))
+
+    def _missing_methods(self, manager: Any) -> Iterator[str]:
+        for verb, templates in self.profile.operations.items():
+            for template in cast("tuple[Template, ...]", templates):
+                if template.root == MANAGER and template.path and not hasattr(manager, template.path[0]):
+                    near = did_you_mean(template.path[0], [name for name in dir(manager) if not name.startswith("_")])
+                    yield (
+                        f"{self.profile.name}: [operations] {verb} = {template.text!r}: "
+                        f"{type(manager).__name__} has no {template.path[0]!r}{near}"
+                    )
+
+    @property
+    def manager(self) -> Any:
+        """The manager itself.
+
+        Raises:
+            HarnessError: it has not been made.
+        """
+        if self._made is None:
+            raise HarnessError("the manager is asked for before it was made")
+        return self._made.manager
+
+    @property
+    def framed(self) -> bool:
+        """Whether leaving a context manager or generator ends the manager."""
+        return self._made is not None and self._made.framed
+
+    async def leave(self) -> Failed | None:
+        """Leave the context manager or generator, if there is one; return what went wrong."""
+        made, self._made = self._made, None
+        self._held.clear()
+        if made is None:
+            return None
+        try:
+            await made.leave()
+        except _PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the target raises is its answer.
+            outcome = self._refusals.outcome(error)
+            return outcome if isinstance(outcome, Failed) else Failed(outcome.error)
+        return None
+
+    # -- operations -------------------------------------------------------------------------------------------------
+
+    def offers(self, verb: str) -> bool:
+        """Say whether the profile has a template for the operation."""
+        return verb in self.profile.operations
+
+    def wants_session(self, verb: str) -> bool:
+        """Say whether the operation needs a session object that no earlier step of its own templates gives."""
+        for template in self._templates(verb):
+            if template.root == SESSION or "session" in template.names:
+                return True
+            if template.result == "session":
+                return False
+        return False
+
+    def holds(self, client: str, session_id: Hashable) -> bool:
+        """Say whether the client holds an object of the session."""
+        return (client, session_id) in self._held
+
+    def hold(self, client: str, session_id: Hashable, session: Any) -> None:
+        """Let the client hold an object of the session."""
+        self._held[client, session_id] = session
+
+    def drop(self, session_id: Hashable | Unset = UNSET) -> None:
+        """Let every client forget its objects of the session, or all objects."""
+        for client, held_id in list(self._held):
+            if session_id is UNSET or held_id == session_id:
+                del self._held[client, held_id]
+
+    async def perform(self, client: str, operation: Operation) -> Outcome:
+        """Call the manager as the operation's templates say, one after another; the last answers.
+
+        Raises:
+            UsageError: a template that turns out not to fit the manager.
+            NeedsLoop: something to await turned up, and there is no loop.
+        """
+        call = Call(self, client, operation, self._held.get((client, operation.id)))
+        try:
+            outcome = await self._steps(call)
+        except _PASSING:
+            raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task() if self._in_loop else None
+            if task is None or task.cancelling():
+                raise  # We are cut off, not the target.
+            outcome = Failed("CancelledError: nobody had cancelled the caller")
+        except SystemExit as error:
+            outcome = Failed(f"SystemExit: {error.code}")
+        except NoSuchPart as error:
+            outcome = Failed(f"{operation.verb} met a session object that is not as the profile says: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever the target raises is its answer.
+            outcome = self._refusals.outcome(error)
+        self._keep(call, outcome)
+        if self._scribble and self.policy.data == "copies":
+            for value in call.shared:
+                session_objects.scribble(value)
+        return outcome
+
+    async def _steps(self, call: Call) -> Outcome:
+        templates = self._templates(call.operation.verb)
+        editing = editing_step(templates, call.operation)
+        outcome: Outcome = Ok(Answer())
+        for number, template in enumerate(templates):
+            if call.session is None and (template.root == SESSION or "session" in template.names):
+                if number:
+                    return outcome  # The step before gave no session: that is the answer.
+                raise UsageError(
+                    f"{self.profile.name}: {call.operation.verb} = {template.text!r} needs a session object, "
+                    "and no operation before it gave one"
+                )
+            if number == editing:
+                session_objects.edit(call.session, call.operation, self.profile.session)
+            raw = await settled(call.run(template), in_loop=self._in_loop)
+            outcome = self.reader.outcome(raw, template.result)
+            call.answered(raw, template, outcome)
+            if not isinstance(outcome, Ok):
+                return outcome
+        return call.completed(outcome)
+
+    def _templates(self, verb: str) -> tuple[Template, ...]:
+        templates: Any = self.profile.operations.get(verb)
+        if templates is None:
+            raise UsageError(f"{self.profile.name}: [operations] has no {verb!r}")
+        return tuple(templates)
+
+    def _keep(self, call: Call, outcome: Outcome) -> None:
+        """Let the client hold the session object that the call gave, under the id that the session now has."""
+        if call.given is None:
+            return
+        session_id: Hashable | Unset = UNSET
+        if isinstance(outcome, Ok) and call.operation.verb in NAMING:
+            session_id = outcome.answer.id
+        for one in (session_id, call.operation.id):
+            if one is not UNSET:
+                self._held[call.client, one] = call.given
+
+    # -- what a call is made of -------------------------------------------------------------------------------------
+
+    def filled(self, literal: Any) -> Any:
+        """Return a literal of a template, fresh, its placeholders filled in."""
+        return placeholders.fill(thaw(literal), self._figures)
+
+    def function(self, template: Template) -> Any:
+        """Return the function that a template names by its module."""
+        key = (str(template.module), template.path)
+        if key not in self._functions:
+            self._functions[key] = making.named(f"{template.module}:{'.'.join(template.path)}", template.text)
+        return self._functions[key]
+
+    def resource(self, operation: Operation) -> Any:
+        """Return the resource that an attach hands over."""
+        return supplies.resource(
+            self.policy.resource, str(operation.resource), operation.id, self._noted, fails=operation.fails is True
+        )
+
+    def _id_or_nothing(self, session: Any) -> Hashable | Unset:
+        try:
+            return self.reader.id_of(session)
+        except NoSuchPart:
+            return UNSET
+
+    async def call(self, function: Any, arguments: dict[str, Any]) -> Any:
+        """Call a function of the user's with the manager, where it has a parameter of that name."""
+        parameters = inspect.signature(function).parameters
+        given = {"manager": self.manager, **arguments} if "manager" in parameters else arguments
+        return await settled(function(**given), in_loop=self._in_loop)
+
+
+# These are never an answer of the target.
+_PASSING: Final = (NeedsLoop, UsageError, HarnessError, Violation)
+
+
+def _figures(profile: Profile, policy: Policy, folder: Path) -> dict[str, Any]:
+    """Return what the placeholders of this case stand for."""
+    figures: dict[str, Any] = {"dir": str(folder)}
+    for name in placeholders.TIMES:
+        figures[name] = placeholders.in_unit(getattr(policy, name), profile.timeout_unit)
+    for name in placeholders.NUMBERS:
+        figures[name] = getattr(policy, name)
+    if profile.endpoint is not None:
+        host, _, port = profile.endpoint.rpartition(":")
+        figures |= {"endpoint": profile.endpoint, "host": host, "port": int(port) if port.isdecimal() else port}
+    return figures
