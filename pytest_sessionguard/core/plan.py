@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pytest_sessionguard.core import durations
+from pytest_sessionguard.core import durations, requirements
 from pytest_sessionguard.core import scenario as scenarios
 from pytest_sessionguard.core import values as plain
 from pytest_sessionguard.core.operations import VERBS
@@ -32,16 +32,6 @@ LOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     "metrics": ("metrics",),
 }
 """What `expect` speaks of -> the operations that can tell it, the ones least likely to disturb first."""
-
-NOT_PROMISED: Final = (None, False, "undeclared", "nothing", ())
-
-# Who may call at once: what is asked for -> what offers it.
-CALLERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "one": ("one", "tasks", "threads", "processes"),
-    "tasks": ("tasks",),
-    "threads": ("threads", "processes"),
-    "processes": ("processes",),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +187,8 @@ def unmet(
         if getattr(policy, name) != value and name not in adjustable:
             missing.append(f"{_figure(name, value)}: the profile says {policy.line(name)} and hands over no {{{name}}}")
     missing += [f"policy key {name}" for name in asked.figures if getattr(begun, name) is None]
-    missing += [told for text in asked.requires for told in _unmet_one(text, asked, begun, operations, callers)]
+    for text in asked.requires:
+        missing.append(requirements.lacks(requirements.parse(text), begun, operations, callers, asked.verbs))
     if asked.timeout and not asked.per_session_timeout and begun.idle_timeout is begun.absolute_timeout is None:
         missing.append("policy key idle_timeout or absolute_timeout")
     if asked.per_session_timeout and not begun.per_session_timeout:
@@ -206,50 +197,8 @@ def unmet(
         missing.append("policy key resource")
     if asked.at_once and callers == "one":
         missing.append("callers at once (the profile says callers = one)")
-    return tuple(dict.fromkeys(missing))
+    return tuple(dict.fromkeys(filter(None, missing)))
 
 
 def _figure(name: str, value: Any) -> str:
     return f"{name} = {durations.show(value) if KEYS[name].takes == 'duration' else value}"
-
-
-def _unmet_one(text: str, asked: Needs, policy: Policy, operations: frozenset[str], callers: str) -> Iterator[str]:
-    """Give what one line of `requires` lacks: "touch", "limit", "at_limit=error|false", "missing.get=none"."""
-    name, _, values = text.partition("=")
-    if name == "callers":
-        if not any(callers in CALLERS[value] for value in (values.split("|") if values else ("tasks", "threads"))):
-            yield f"{text} (the profile says callers = {callers})"
-    elif not values and name in VERBS:
-        if name not in operations:
-            yield f"operation {name}"
-    elif not values:
-        if getattr(policy, name) in NOT_PROMISED:
-            yield f"policy key {name}"
-    else:
-        key, _, verb = name.partition(".")
-        if not _holds(policy, key, verb, values.split("|"), asked.verbs):
-            yield f"{text} (the profile says {policy.line(key)})"
-
-
-def _holds(policy: Policy, key: str, verb: str, wanted: list[str], used: tuple[str, ...]) -> bool:
-    """Say whether the policy's key has a wanted value: for the operation named, else for each that the story uses."""
-    parsed = [KEYS[key].parse(read_word(key, word)) for word in wanted]
-    if verb:
-        return policy.of(key, verb) in parsed
-    value = getattr(policy, key)
-    if isinstance(value, FrozenMap):
-        return all(policy.of(key, name) in parsed for name in used if VERBS[name].addresses == "session")
-    return value in parsed
-
-
-def read_word(key: str, word: str) -> Any:
-    """Return the text after the `=` of a requirement as its policy key would be written."""
-    match KEYS[key].takes:
-        case "flag":
-            return {"true": True, "false": False}.get(word, word)
-        case "number":
-            return int(word) if word.isdecimal() else word
-        case "verbs":
-            return tuple(filter(None, word.split("+")))
-        case _:
-            return word

@@ -115,7 +115,7 @@ def instant(text: str) -> int:
     """
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f'{text!r} is not an instant: write it as "2026-03-29T00:59:59Z"') from None
     if at.tzinfo is None:
         raise ValueError(f'{text!r} names no zone: end it with Z, as "2026-03-29T00:59:59Z"')

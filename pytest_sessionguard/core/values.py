@@ -36,11 +36,12 @@ class FrozenMap(Mapping[Any, Hashable]):
     __slots__ = ("_entries", "_hash")
 
     def __init__(self, entries: Mapping[Any, Hashable]) -> None:
-        self._entries = dict(entries)
+        self._entries: dict[Any, Hashable] = dict(entries)
         self._hash: int | None = None
 
     def __getitem__(self, key: Any) -> Hashable:
-        return self._entries[key]
+        value: Hashable = self._entries[key]
+        return value
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._entries)

@@ -46,7 +46,7 @@ class Alternative:
         after: the states that may follow; it is given the answer, or None where that is not known.
         property: what is broken where none of the alternatives was answered.
         line: the policy keys that allow it.
-        effect: whether anything changed: an operation of unknown outcome may have had it.
+        proves: the property that this answer has exercised, where it is not `property`.
     """
 
     kind: str
@@ -54,6 +54,7 @@ class Alternative:
     property: str
     line: tuple[str, ...] = ()
     words: frozenset[str] = frozenset()
+    proves: str = ""
     facets: tuple[Facet, ...] = field(default=())
 
     def fits(self, outcome: Outcome) -> bool:
@@ -84,13 +85,20 @@ class Alternative:
         told = [facet for facet in self.facets if getattr(answer, facet.name) is not UNSET]
         return any(facet.name in {"data", "value", "ids", "count", "flag", "seconds_us", "versions"} for facet in told)
 
-    def __str__(self) -> str:
+    def describe(self, outcome: Outcome) -> str:
+        """Return the answer in words, as far as the given one spoke of the same things."""
         if self.kind == "refused":
             return f"refused ({' or '.join(sorted(self.words))})"
         if self.kind == "absent":
-            return " or ".join(sorted(self.words)) or "done"
-        told = [f"{facet.name}={facet.says}" for facet in self.facets]
-        return "ok" + (f": {', '.join(told)}" if told else "")
+            return "nothing there (" + (" or ".join(sorted(self.words)) or "false") + ")"
+        given = outcome.answer if isinstance(outcome, Ok) else Answer()
+        told = [facet for facet in self.facets if getattr(given, facet.name) is not UNSET]
+        if not told:
+            told = [facet for facet in self.facets if facet.name in _TELLING]
+        return "ok" + (f": {', '.join(f'{facet.name}={facet.says}' for facet in told)}" if told else "")
+
+
+_TELLING = frozenset({"id", "data", "value", "count", "ids", "seconds_us", "metrics"})
 
 
 def _reads_as_absent(answer: Answer, words: frozenset[str]) -> bool:

@@ -1,9 +1,9 @@
 """When: the readings of a clock, and what they say of a deadline.
 
-An operation reads the clock at some instant between its call and its answer, so a reading is a closed interval.  A clock
-that was set back can be understood in three ways, all of them right: as it shows, as the time that really passed, and as
-the latest time ever shown.  From the first set-back on, a moment holds one interval for each way; what all three say is
-certain, and what they dispute is free.
+An operation reads the clock at some instant between its call and its answer, so a reading is a closed interval.  A
+clock that was set back can be understood in three ways, all of them right: as it shows, as the time that really passed,
+and as the latest time ever shown.  From the first set-back on, a moment holds one interval for each way; what all three
+say is certain, and what they dispute is free.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def surely_before(first: Moment, second: Moment) -> bool:
 def standing(since: Moment, now: Moment, timeout_us: int, *, dead_at_timeout: bool, unit_us: int) -> int:
     """Say what a session that counts from `since` may be `now`: ALIVE, DEAD or EITHER, by one timeout.
 
-    The life is the half-open span [since, since + timeout): at the timeout itself it is over (`at_timeout = "expired"`), or
-    closed, and it is over one step later (`"alive"`).  One `unit_us` either side is not judged.
+    The life is the half-open span [since, since + timeout): at the timeout it is over (`at_timeout = "expired"`);
+    or it is closed, and over one step later (`"alive"`).  One `unit_us` either side is not judged.
     """
     found = 0
     for scale, (low, high) in enumerate(now):

@@ -150,7 +150,7 @@ def limits(record: Record, policy: Policy) -> Iterator[tuple[str, Moment, int]]:
 def standing(record: Record, now: Moment, policy: Policy) -> int:
     """Say what the session may be now: ALIVE, DEAD or EITHER."""
     if record.phase != LIVE:
-        return EITHER if record.doubt and record.phase == EXPIRED else DEAD
+        return DEAD
     if record.unjudged:
         return EITHER
     found = ALIVE
