@@ -7,6 +7,7 @@ be a duration, a whole number or an instant.  `fill` puts values in their place 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -340,6 +341,7 @@ def _show_map(entries: FrozenMap) -> str:
 
 
 _NAMES: Final = frozenset({"session", "as", "to_timeout_of", "resource", "function", "ids", "id"})
+_BARE: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
 def _show_value(name: str, value: Any) -> str:
@@ -349,9 +351,22 @@ def _show_value(name: str, value: Any) -> str:
         return value
     if name in _NAMES and isinstance(value, tuple):
         return "[" + ", ".join(_show_value(name, item) for item in value) + "]"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return plain.show(value)
+    return _flow(value)
+
+
+def _flow(value: Any) -> str:
+    """Return the value as it would stand in the file, on one line."""
+    match value:
+        case None | True | False:
+            return {None: "null", True: "true", False: "false"}[value]
+        case str() if _BARE.fullmatch(value) and value not in ("true", "false", "null"):
+            return value
+        case FrozenMap():
+            return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+        case tuple():
+            return "[" + ", ".join(map(_flow, value)) + "]"
+        case _:
+            return repr(value)
 
 
 def _span(value: int | Span) -> str:
