@@ -148,7 +148,7 @@ def _first(
 def _microseconds(given: object) -> int | None:
     """Return seconds as microseconds, None for infinity; a bool, zero, a negative and NaN are no spans."""
     expected = "a number of seconds of at least 0.000001, or infinity for none"
-    if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given):
+    if isinstance(given, bool) or not isinstance(given, int | float) or given != given:  # NaN differs from itself
         raise ValueError(expected)
     if given == math.inf:
         return None
