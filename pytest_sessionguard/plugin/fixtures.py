@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def session_manager(request: pytest.FixtureRequest) -> Any:
     """The session manager under test; override it to give a Profile, a TARGET, or a class or factory."""
-    return options.read(request.config).manager or options.DEFAULT_TARGET
+    return options.manager(request.config) or options.DEFAULT_TARGET
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ Every option that takes a value requires it; every option has an ini key of its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,20 +23,6 @@ _ROWS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line and the ini file ask for, the command line first.
-
-    Attributes:
-        manager: a TARGET, or None where none is named.
-    """
-
-    manager: str | None
-    seed: int | None
-    report: str | None
-    report_dir: Path
-
-
 def add(parser: pytest.Parser) -> None:
     """Declare every option and its ini key."""
     group = parser.getgroup("sessionguard", "session systems, tested in virtual time")
@@ -47,24 +32,44 @@ def add(parser: pytest.Parser) -> None:
         parser.addini(f"sessionguard_{name}", summary, default="")
 
 
-def read(config: pytest.Config) -> Options:
-    """Return the options of this run.
+def manager(config: pytest.Config) -> str | None:
+    """Return the TARGET that is asked for, or None.  A path in the ini file is relative to that file."""
+    asked = config.getoption("sessionguard_manager")
+    if asked:
+        return str(asked)
+    written = _given(config, "manager")
+    if written and written.endswith(".toml") and config.inipath is not None:
+        return str(config.inipath.parent / written)
+    return written
+
+
+def seed(config: pytest.Config) -> int | None:
+    """Return what random choices are to be drawn from, or None.
 
     Raises:
-        pytest.UsageError: a seed that is no whole number, or a report of an unknown format.
+        pytest.UsageError: not a whole number.
     """
-    seed = _given(config, "seed")
-    if seed is not None and not seed.isdecimal():
-        raise pytest.UsageError(f"--sessionguard-seed takes a whole number, not {seed!r}")
-    report = _given(config, "report")
-    if report is not None and report not in REPORTS:
-        raise pytest.UsageError(f"--sessionguard-report is one of {', '.join(REPORTS)}, not {report!r}")
-    return Options(
-        manager=_given(config, "manager"),
-        seed=None if seed is None else int(seed),
-        report=report,
-        report_dir=config.rootpath / (_given(config, "report_dir") or DEFAULT_REPORT_DIR),
-    )
+    text = _given(config, "seed")
+    if text is not None and not text.isdecimal():
+        raise pytest.UsageError(f"--sessionguard-seed takes a whole number, not {text!r}")
+    return None if text is None else int(text)
+
+
+def report(config: pytest.Config) -> str | None:
+    """Return the form of the report that is asked for, or None.
+
+    Raises:
+        pytest.UsageError: not a form that there is.
+    """
+    form = _given(config, "report")
+    if form is not None and form not in REPORTS:
+        raise pytest.UsageError(f"--sessionguard-report is one of {', '.join(REPORTS)}, not {form!r}")
+    return form
+
+
+def report_dir(config: pytest.Config) -> Path:
+    """Return the folder that reports go to."""
+    return config.rootpath / (_given(config, "report_dir") or DEFAULT_REPORT_DIR)
 
 
 def _given(config: pytest.Config, name: str) -> str | None:

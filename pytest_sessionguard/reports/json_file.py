@@ -1,6 +1,6 @@
 """A result as a JSON file.
 
-Written beside its place and moved there whole, so that a reader never meets half a file and a failure leaves the old one.
+Written beside its place and moved there whole: a reader never meets half a file, and a failure leaves the old one.
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ def summary(result: Result, *, paint: Paint = plainly) -> str:
     lines += [f"not certain  {text}" for text in result.nondeterministic]
     _, colour = WORDS[result.verdict]
     counted = ", ".join(
-        f"{count} {status}" for status in ("violated", "error", "unproven", "held", "skipped") if (count := result.count(status))
+        f"{count} {status}"
+        for status in ("violated", "error", "unproven", "held", "skipped")
+        if (count := result.count(status))
     )
     stopped = "interrupted: " if result.interrupted else ""
     lines.append(

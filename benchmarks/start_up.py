@@ -1,0 +1,123 @@
+"""What the plugin costs a pytest run that does not use it.
+
+    python benchmarks/start_up.py [--pairs 20] [--json]
+
+An empty `pytest --collect-only`, with the plugin and without, interleaved in one run, each in a process of its own.
+Also looks into `sys.modules`: nothing heavy may be there that pytest itself does not load.  Exits with 1 if it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+FORBIDDEN = (
+    "hypothesis",
+    "pydantic",
+    "yaml",
+    "rich",
+    "freezegun",
+    "click",
+    "asyncio",
+    "xdist",
+    "coverage",
+    "jsonschema",
+)
+AIM = 1.05
+
+BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+# name -> environment, arguments with the plugin, arguments without it.
+RIVALS: dict[str, tuple[dict[str, str], list[str], list[str]]] = {
+    "collect_only_ratio": (BARE, ["-p", "pytest_sessionguard.plugin"], []),
+    "collect_only_autoload_ratio": ({}, [], ["-p", "no:sessionguard"]),
+}
+
+
+def surroundings(folder: Path, environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a run that keeps its byte code, as an installed package does."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | environment | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+
+
+def children_s() -> float:
+    """Return the processor seconds of all processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run_s(folder: Path, environment: dict[str, str], arguments: list[str]) -> float:
+    """Return the processor seconds of one empty collection: a busy machine changes them little."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments]
+    before_s = children_s()
+    done = subprocess.run(
+        command, cwd=folder, env=surroundings(folder, environment), capture_output=True, text=True, check=False
+    )
+    taken_s = children_s() - before_s
+    # 5: no tests collected, which is what is wanted.
+    if done.returncode != 5:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return taken_s
+
+
+def loaded(folder: Path, environment: dict[str, str], arguments: list[str]) -> set[str]:
+    """Return which of the forbidden modules an empty collection has in `sys.modules`."""
+    program = (
+        "import sys, pytest\n"
+        f"pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', *{arguments!r}])\n"
+        f"print('LOADED', *(set(sys.modules) & set({FORBIDDEN!r})))\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=folder, env=surroundings(folder, environment), capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.rsplit("LOADED", 1)[1].split())
+
+
+def compare(folder: Path, name: str, pairs: int) -> tuple[float, list[float], list[float]]:
+    """Return the ratio of medians, and the seconds of every run with the plugin and without."""
+    environment, with_it, without = RIVALS[name]
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for warm_up in (True, *[False] * pairs):
+        for place, arguments in enumerate((with_it, without)):
+            taken = run_s(folder, environment, arguments)
+            if not warm_up:
+                seconds[place].append(taken)
+    return statistics.median(seconds[0]) / statistics.median(seconds[1]), *seconds
+
+
+def main() -> int:
+    """Measure, print, and say by the exit status whether anything forbidden was loaded."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=20, help="how many runs of each kind")
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object in the last line")
+    options = parser.parse_args()
+    figures: dict[str, object] = {}
+    raw: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        for rival in RIVALS:
+            ratio, with_it, without = compare(folder, rival, options.pairs)
+            figures[rival] = round(ratio, 4)
+            raw[rival] = {"with_s": with_it, "without_s": without}
+            told = (
+                f"{statistics.median(with_it) * 1000:.0f} ms with, {statistics.median(without) * 1000:.0f} ms without"
+            )
+            print(f"{rival:<28} {ratio:.3f}  (aim: at most {AIM})  {told}")
+        extra = loaded(folder, BARE, RIVALS["collect_only_ratio"][1]) - loaded(folder, BARE, [])
+    print(f"{'heavy modules loaded':<28} {', '.join(sorted(extra)) or 'none'}  (aim: none of {', '.join(FORBIDDEN)})")
+    figures["heavy_modules_loaded"] = len(extra)
+    if options.json:
+        print(json.dumps({**figures, "raw": raw}))
+    return int(bool(extra))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
