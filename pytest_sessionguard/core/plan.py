@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from pytest_sessionguard.core import durations, requirements
 from pytest_sessionguard.core import scenario as scenarios
-from pytest_sessionguard.core import values as plain
 from pytest_sessionguard.core.operations import VERBS
 from pytest_sessionguard.core.policy import KEYS, Policy
 from pytest_sessionguard.core.scenario import FIGURES, Scenario, Step
@@ -74,15 +73,8 @@ def cells(scenario: Scenario) -> tuple[Plan, ...]:
 
 
 def _name(cell: FrozenMap) -> str:
-    return ",".join(f"{name}={_word(value)}" for name, value in cell.items())
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return plain.show(value)
+    words = ((name, value if isinstance(value, str) else scenarios.flow(value)) for name, value in cell.items())
+    return ",".join(f"{name}={word}" for name, word in words)
 
 
 # -- what a case needs ----------------------------------------------------------------------------------------------

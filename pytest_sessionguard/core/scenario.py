@@ -351,10 +351,10 @@ def _show_value(name: str, value: Any) -> str:
         return value
     if name in _NAMES and isinstance(value, tuple):
         return "[" + ", ".join(_show_value(name, item) for item in value) + "]"
-    return _flow(value)
+    return flow(value)
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """Return the value as it would stand in the file, on one line."""
     match value:
         case None | True | False:
@@ -362,9 +362,9 @@ def _flow(value: Any) -> str:
         case str() if _BARE.fullmatch(value) and value not in ("true", "false", "null"):
             return value
         case FrozenMap():
-            return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
         case tuple():
-            return "[" + ", ".join(map(_flow, value)) + "]"
+            return "[" + ", ".join(map(flow, value)) + "]"
         case _:
             return repr(value)
 

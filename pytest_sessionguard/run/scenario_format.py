@@ -309,20 +309,3 @@ LATER: Final[Mapping[str, str]] = {
 
 # Inside a branch the clock and the manager stay as they are: what another branch sees would have no one meaning.
 NOT_IN_BRANCHES: Final = frozenset({"parallel", "restart", "advance", "set_clock", "eventually"})
-
-_PROPERTIES: Final = (
-    "lifecycle.create lifecycle.get lifecycle.delete lifecycle.list lifecycle.ids-unique lifecycle.id-reuse "
-    "lifecycle.views-agree lifecycle.edge-values lifecycle.errors lifecycle.resume lifecycle.use "
-    "expiry.idle expiry.absolute expiry.boundary expiry.not-early expiry.touch-renews expiry.per-session "
-    "expiry.no-resurrection expiry.clock-back expiry.timezone "
-    "sweep.complete sweep.only-expired sweep.survives-errors sweep.background "
-    "limit.enforced limit.released limit.eviction "
-    "data.merge data.isolation data.read-your-writes data.version data.history-bounded "
-    "concurrency.linearizable concurrency.no-lost-update concurrency.limit concurrency.deadlock-free "
-    "concurrency.no-error cancel.no-leak cancel.atomic fault.atomic fault.no-leak fault.reported "
-    "durability.restart durability.kill durability.power-loss durability.damage "
-    "recovery.complete recovery.idempotent recovery.crash-during recovery.detects-crash recovery.no-false-alarm "
-    "resources.closed-once resources.none-left resources.stop-in-time "
-    "security.id-entropy security.rotation security.fixation security.cross-session metrics.consistent"
-)
-PROPERTY_NAMES: Final = tuple(_PROPERTIES.split())

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pytest_sessionguard.core import requirements
 from pytest_sessionguard.core.operations import VERBS
+from pytest_sessionguard.core.properties import PROPERTIES
 from pytest_sessionguard.core.scenario import (
     FIGURES,
     AnyStep,
@@ -60,7 +61,7 @@ def read(path: str, node: Node, text: str, faults: list[Fault]) -> Scenario | No
         start=reader.steps(header.get("start")),
         steps=reader.steps(header.get("steps")),
         finally_=reader.steps(header.get("finally")),
-        invariants=reader.words(header.get("invariants"), form.PROPERTY_NAMES, "property"),
+        invariants=reader.words(header.get("invariants"), PROPERTIES, "property"),
         markers=reader.words(header.get("markers")),
         fixtures=reader.words(header.get("fixtures")),
         lines=tuple(text.splitlines()),
