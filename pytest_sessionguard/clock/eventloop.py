@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.selector_events
-import asyncio.unix_events
 import heapq
 import selectors
 import sys
@@ -341,12 +340,17 @@ def _patches() -> list[tuple[Any, str, Any]]:
     found = [getattr(selectors, name) for name in names if hasattr(selectors, name)]
     families = {kind: None for each in found for kind in each.__mro__ if kind is not selectors.BaseSelector}
     writers = [
-        (vars(asyncio.selector_events)["_SelectorDatagramTransport"], "sendto"),
-        (vars(asyncio.unix_events)["_UnixWritePipeTransport"], "write"),
+        ("asyncio.selector_events", "_SelectorDatagramTransport", "sendto"),
+        ("asyncio.unix_events", "_UnixWritePipeTransport", "write"),
     ]
     return [
         *((kind, "select", _followed(kind.__dict__["select"])) for kind in families if "select" in kind.__dict__),
-        *((kind, name, _noted_write(kind.__dict__[name])) for kind, name in writers),
+        *(
+            (kind, name, _noted_write(kind.__dict__[name]))
+            for module, transport, name in writers
+            # Windows has no pipes of this kind, nor the module.
+            if (kind := vars(sys.modules.get(module, object)).get(transport)) is not None
+        ),
         (base_events.BaseEventLoop, "time", _loop_time),
         (base_events.BaseEventLoop, "shutdown_default_executor", _noted_shutdown),
         (asyncio.futures, "wrap_future", _noted_wrap_future),

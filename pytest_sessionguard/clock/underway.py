@@ -46,7 +46,7 @@ _TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 _LAST_SENT, _LAST_RECEIVED = 44, 52
 _PEER_CREDENTIALS: Final = getattr(socket, "SO_PEERCRED", None)
 
-# What `threading.active_count` counts, without its lock: this is asked before every jump.
+# What `threading.enumerate` lists, without its lock: this is asked before every jump.
 _live_threads: Final[dict[int, threading.Thread]] = vars(threading)["_active"]
 
 Kind = Enum("Kind", ["SILENT", "TCP", "OTHER"])
@@ -103,13 +103,16 @@ class UnderWay:
         self.closing = 0
         self._channels: dict[int, Channel] = {}
         self._stirred_s = 0.0
-        self._there_before = set(threading.enumerate())
+        threading.current_thread()  # registers a thread that threading did not start: the owner is no stranger
+        # All live threads when last looked at, if none of them was one to wait for.
+        self._nobody = list(_live_threads.values())
+        self._there_before = set(self._nobody)
         # Thread -> processor time when last seen, and real time when that last changed.
         self._threads: dict[threading.Thread, tuple[int, float]] = {}
 
     def none_at_all(self, keys: int) -> bool:
         """Say at once that there is nobody but the loop: no future, no channel but the self-pipe, no other thread."""
-        return keys <= 1 and not self.futures and len(_live_threads) == 1 and not self.closing
+        return keys <= 1 and not self.futures and [*_live_threads.values()] == self._nobody and not self.closing
 
     def stirred(self, events: Iterable[tuple[SelectorKey, int]]) -> None:
         """Note signs of life of channels."""
@@ -133,12 +136,11 @@ class UnderWay:
     def threads(self) -> list[threading.Thread]:
         """Return the live threads that this span has started, idle workers of pools aside."""
         workers = getattr(pool_threads, "_threads_queues", {})
-        me = threading.current_thread()
-        return [
-            thread
-            for thread in threading.enumerate()
-            if thread is not me and thread not in self._there_before and thread not in workers
-        ]
+        live = list(_live_threads.values())
+        found = [thread for thread in live if thread not in self._there_before and thread not in workers]
+        if not found:
+            self._nobody = live
+        return found
 
     def _channels_busy_s(self, keys: Iterable[SelectorKey], self_pipe_fd: int) -> float:
         channels, known = {}, self._channels
