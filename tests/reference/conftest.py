@@ -1,4 +1,4 @@
-"""Every claim about a manager is asked of both faces on every store: `make` builds one, sync to call, whatever it is."""
+"""Every claim about a manager is asked of both faces on every store: `make` builds one, whichever, sync to call."""
 
 from __future__ import annotations
 

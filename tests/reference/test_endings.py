@@ -91,7 +91,7 @@ def by_close_after_rotation(manager: Any, session_id: str, clock: Clock) -> None
     manager.close(manager.rotate(session_id))
 
 
-ENDINGS = {
+ENDINGS: dict[str, Callable[[Any, str, Clock], Any]] = {
     "close": lambda manager, session_id, clock: manager.close(session_id),
     "expire": lambda manager, session_id, clock: manager.expire(session_id),
     "clear": lambda manager, session_id, clock: manager.clear(),
@@ -124,10 +124,14 @@ def test_whichever_way_a_session_ends_it_is_announced_and_its_resource_closed_on
     assert told.count("ada") == 1
     manager.stop()
     assert resource.closed == 1
-    assert told.count("ada") == (2 if ending == "use" else 1)  # the replacement is the same client's, and ends with stop
+    assert told.count("ada") == (
+        2 if ending == "use" else 1
+    )  # the replacement is the same client's, and ends with stop
 
 
-def test_a_stop_that_keeps_the_sessions_closes_their_resources_and_announces_nobody(make: Make, resource: Plain) -> None:
+def test_a_stop_that_keeps_the_sessions_closes_their_resources_and_announces_nobody(
+    make: Make, resource: Plain
+) -> None:
     told: list[Any] = []
     manager = make(at_stop="keeps", on_close=told.append)
     manager.attach(manager.create().id, resource)

@@ -156,7 +156,6 @@ def test_the_boundary_is_exact_by_the_frozen_clock_of_the_process(make: Make, la
         assert manager.exists(session_id) is (late_us < 0)
 
 
-
 ACTIVITY = {
     "touch": lambda manager, one: manager.touch(one),
     "update": lambda manager, one: manager.update(one, {"a": 1}),
@@ -166,6 +165,13 @@ ACTIVITY = {
     "resume": lambda manager, one: manager.resume(one),
     "ensure": lambda manager, one: manager.ensure(one),
 }
+
+
+def _refused_save(manager: Any, session_id: str) -> None:
+    with pytest.raises(VersionConflict):
+        manager.save(session_id, {}, 99)
+
+
 IDLENESS = {
     "get": lambda manager, one: manager.get(one),
     "exists": lambda manager, one: manager.exists(one),
@@ -175,7 +181,7 @@ IDLENESS = {
     "attach": lambda manager, one: manager.attach(one, lambda: None),
     "metrics": lambda manager, one: manager.metrics(),
     "sweep": lambda manager, one: manager.sweep(),
-    "refused save": lambda manager, one: pytest.raises(VersionConflict, manager.save, one, {}, 99),
+    "refused save": _refused_save,
 }
 
 

@@ -58,7 +58,9 @@ def test_infinity_stands_for_none() -> None:
     assert read(environ={"SESSION_MAX_CONCURRENT": "inf"}).rules.limit is None
 
 
-@pytest.mark.parametrize(("variable", "text"), [(name, text) for name in ENVIRON for text in ["", "soon", "0", "-1", "nan"]])
+@pytest.mark.parametrize(
+    ("variable", "text"), [(name, text) for name in ENVIRON for text in ["", "soon", "0", "-1", "nan"]]
+)
 def test_a_bad_environment_is_refused_by_the_name_of_its_variable(variable: str, text: str) -> None:
     with pytest.raises(InvalidSetting, match=f"environment {variable} = ") as caught:
         read(environ={variable: text})

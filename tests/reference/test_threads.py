@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,10 @@ def at_once(count: int, work: Callable[[int], None]) -> None:
     assert not any(thread.is_alive() for thread in threads)
     if problems:
         raise problems[0]
+
+
+def one_of(ways: Sequence[Callable[[], object]], number: int) -> None:
+    ways[number % len(ways)]()
 
 
 def test_the_limit_holds_among_threads(build: Callable[..., SessionManager]) -> None:
@@ -121,8 +126,8 @@ def test_a_resource_is_closed_once_however_many_threads_end_its_session(
         session_id = manager.create(timeout_secs=1).id
         manager.attach(session_id, lambda turn=turn: closed.append(turn))
         clock.advance(1)
-        ways = [manager.sweep, manager.clear, lambda: manager.close(session_id), lambda: manager.ensure(session_id)]
-        at_once(8, lambda number, ways=ways: ways[number % 4]())
+        ways = [manager.sweep, manager.clear, partial(manager.close, session_id), partial(manager.ensure, session_id)]
+        at_once(8, partial(one_of, ways))
         manager.clear()
         assert closed == list(range(turn + 1))
     metrics = manager.metrics()
@@ -212,6 +217,26 @@ def test_an_edit_that_would_wait_for_itself_is_refused(build: Callable[..., Sess
     with pytest.raises(InvalidSession, match="its edit to end"):
         manager.edit(session_id, again)
     assert len(manager._locks) == 0
+
+
+def test_an_edit_overtaken_by_another_process_is_made_anew_but_not_for_ever(clock: Clock, monkeypatch: Any) -> None:
+    manager = SessionManager(clock=clock, environ={})
+    session_id = manager.create(None, {"n": 0}).id
+    calls = 0
+
+    def change(data: dict[str, Any]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        if calls % 5:  # past the lock, as another process would
+            manager._engine.update(session_id, {"theirs": calls})
+        return {**data, "ours": True}
+
+    manager.edit(session_id, change)
+    assert calls == 5
+    assert manager.get(session_id).data == {"n": 0, "theirs": 4, "ours": True}  # type: ignore[union-attr]
+    monkeypatch.setattr("pytest_sessionguard.reference.manager.EDIT_ATTEMPTS", 4)
+    with pytest.raises(VersionConflict):
+        manager.edit(session_id, change)
 
 
 # -- the cleaner ----------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ class Ledger(Protocol):
         ...
 
     def add(self, session: Session) -> None:
-        """Keep a new session; its id is free."""
+        """Keep a new session: an active one, whose id is free."""
         ...
 
     def put(self, before: Session, after: Session) -> None:

@@ -63,9 +63,6 @@ class MemoryLedger:
     def add(self, session: Session) -> None:
         """Keep a new session; its id is free."""
         self.sessions[session.session_id] = session
-        if session.status is not Status.ACTIVE:
-            self._bury(session)
-            return
         self._order[session.serial] = session.session_id
         self._order_by_owner.setdefault(session.client_id, OrderedDict())[session.serial] = session.session_id
         self._created_sum_us += session.created_us

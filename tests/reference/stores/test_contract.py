@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def test_what_was_put_takes_the_place_of_what_was(store: Store) -> None:
 
 def test_a_renamed_session_keeps_its_place_in_the_order(store: Store) -> None:
     for name in "abc":
-        store.transact(lambda ledger, name=name: begin(ledger, name, client_id="me"), 5)
+        store.transact(partial(begin, name=name, client_id="me"), 5)
     a = store.look("a")
     assert a is not None
     store.transact(lambda ledger: ledger.put(a, sessions.renamed(a, "z", now_us=5)), 5)
@@ -127,9 +128,7 @@ def test_a_transaction_runs_alone(store: Store) -> None:
 
 
 def test_the_census_of_nobody_is_all_zero(store: Store) -> None:
-    nobody = Census(
-        active=0, oldest_created_us=None, newest_created_us=None, age_sum_us=0, total=0, unsettled=0
-    )
+    nobody = Census(active=0, oldest_created_us=None, newest_created_us=None, age_sum_us=0, total=0, unsettled=0)
     assert store.transact(lambda ledger: ledger.census(), 5) == nobody
 
 
@@ -184,7 +183,7 @@ def _play(store: Store, program: list[Step], bounds: list[tuple[int | None, int 
                 naive[index] = apply(ledger, before, after)
 
         store.transact(turn, now_us)
-        store.transact(lambda ledger, now_us=now_us: _compare(ledger, naive, now_us), now_us)
+        store.transact(partial(_compare, naive=naive, now_us=now_us), now_us)
 
 
 def _changed(session: Session, verb: str, now_us: int, ledger: Ledger) -> Session | None:
