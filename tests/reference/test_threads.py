@@ -126,7 +126,12 @@ def test_a_resource_is_closed_once_however_many_threads_end_its_session(
         session_id = manager.create(timeout_secs=1).id
         manager.attach(session_id, lambda turn=turn: closed.append(turn))
         clock.advance(1)
-        ways = [manager.sweep, manager.clear, partial(manager.close, session_id), partial(manager.ensure, session_id)]
+        ways: list[Callable[[], object]] = [
+            manager.sweep,
+            manager.clear,
+            partial(manager.close, session_id),
+            partial(manager.ensure, session_id),
+        ]
         at_once(8, partial(one_of, ways))
         manager.clear()
         assert closed == list(range(turn + 1))
