@@ -67,6 +67,8 @@ def parse(text: str) -> Requirement:
             raise ValueError(f"{text!r}: expected callers, or callers=tasks")
         return Requirement(text=text, name=name, values=words)
     if name not in KEYS and (words or verb or name not in VERBS):
+        if name in VERBS:
+            raise ValueError(f"{text!r}: {name} is an operation, which has no value; expected {name} alone")
         known = {*KEYS, "callers"} if words or verb else {*VERBS, *KEYS, "callers"}
         near = did_you_mean(name, known)
         raise ValueError(f"unknown requirement {name!r}{near if near.startswith(', did') else ''}")

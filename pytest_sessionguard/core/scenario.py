@@ -369,7 +369,9 @@ def flow(value: Any) -> str:
             return repr(value)
 
 
-def _span(value: int | Span) -> str:
+def _span(value: int | Span | None) -> str:
+    if value is None:
+        return "null"
     return durations.show(value) if isinstance(value, int) else repr(value)
 
 

@@ -32,7 +32,7 @@ class Entry:
     @property
     def becomes(self) -> str:
         """The name under which the value is kept: a duration or an instant says its unit."""
-        return f"{self.name}_us" if self.takes in ("duration", "instant") else self.name
+        return f"{self.name}_us" if self.takes in ("duration", "timeout", "instant") else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,7 @@ TAKES: Final[Mapping[str, str]] = {
     "sessions": "a list of sessions' names",
     "id": "an id: text or a number",
     "duration": "a duration such as 90s, 30m, 1h30m or 5ms",
+    "timeout": "a duration such as 90s or 30m, or null for none",
     "whole": "a whole number, zero or more",
     "integer": "a whole number",
     "flag": "true or false",
@@ -127,9 +128,9 @@ _OPERATION_ENTRIES: Final[Mapping[str, tuple[Entry, ...]]] = {
         Entry(name="id", takes="id", summary="the id that the caller chooses"),
         Entry(name="owner", takes="value", summary="who owns the session"),
         Entry(name="data", takes="value", summary="its data"),
-        Entry(name="timeout", takes="duration", summary="the idle timeout of this session"),
+        Entry(name="timeout", takes="timeout", summary="the idle timeout of this session"),
     ),
-    "touch": (_SESSION, Entry(name="timeout", takes="duration", summary="its idle timeout from now on")),
+    "touch": (_SESSION, Entry(name="timeout", takes="timeout", summary="its idle timeout from now on")),
     "update": (
         _SESSION,
         Entry(name="set", takes="mapping", summary="what to merge into its data", required=True),
@@ -147,7 +148,7 @@ _OPERATION_ENTRIES: Final[Mapping[str, tuple[Entry, ...]]] = {
         Entry(name="key", takes="text", summary="takes out this key of its data; absent: the whole session"),
     ),
     "pop_item": (Entry(name="as", takes="name", summary="names the session that was taken out"),),
-    "expire": (_SESSION, Entry(name="timeout", takes="duration", summary="after this long; absent: now")),
+    "expire": (_SESSION, Entry(name="timeout", takes="timeout", summary="after this long; absent: now")),
     "use": (_SESSION, _NEW_NAME),
     "rotate": (_SESSION, _NEW_NAME),
     "resume": (_SESSION, _NEW_NAME),
@@ -169,7 +170,7 @@ EXPECT_SESSION: Final = (
     Entry(name="version", takes="value", summary="its version"),
     Entry(name="owner", takes="value", summary="its owner"),
     Entry(name="status", takes="value", summary="its status"),
-    Entry(name="expires_in", takes="duration", summary="how long it has to live"),
+    Entry(name="expires_in", takes="timeout", summary="how long it has to live"),
 )
 EXPECT_MANAGER: Final = (
     Entry(name="count", takes="whole", summary="how many sessions there are"),
@@ -292,7 +293,7 @@ FACETS: Final = (
     Entry(name="flag", takes="flag", summary="yes or no"),
     Entry(name="count", takes="whole", summary="a number of sessions"),
     Entry(name="ids", takes="sessions", summary="the ids, told as the names of their sessions, in any order"),
-    Entry(name="seconds", takes="duration", summary="the time left"),
+    Entry(name="seconds", takes="timeout", summary="the time left"),
     Entry(name="metrics", takes="mapping", summary="these metrics; others are not looked at"),
     Entry(name="value", takes="value", summary="the value, or what a called function returned"),
 )

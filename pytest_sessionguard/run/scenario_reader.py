@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pytest_sessionguard.core import requirements
 from pytest_sessionguard.core.operations import VERBS
@@ -22,7 +22,6 @@ from pytest_sessionguard.core.scenario import (
     Repeat,
     Scenario,
     Step,
-    variables_of,
 )
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
 from pytest_sessionguard.errors import Fault, did_you_mean
@@ -34,10 +33,26 @@ from pytest_sessionguard.run.scenario_values import Values
 
 _MODIFIERS: Final = {entry.name: entry for entry in form.MODIFIERS}
 _FACETS: Final = {entry.name: entry for entry in form.FACETS}
+_SOURCES: Final = {
+    "matrix": "the matrix",
+    "counter": "a repeat around it",
+    "figure": "the policy",
+    "capture": "an earlier capture",
+}
+
+
+class _Group(NamedTuple):
+    """What is expected of one kind of thing."""
+
+    subject: str
+    told: str
+    entries: tuple[Entry, ...]
+
+
 _EXPECT_GROUPS: Final = (
-    ("session", form.EXPECT_SESSION),
-    ("resource", form.EXPECT_RESOURCE),
-    ("", form.EXPECT_MANAGER),
+    _Group("session", "of a session", form.EXPECT_SESSION),
+    _Group("resource", "of a resource", form.EXPECT_RESOURCE),
+    _Group("", "of the manager", form.EXPECT_MANAGER),
 )
 
 
@@ -82,15 +97,23 @@ class _Reader(Values):
             self.fault(node, f"{where}: expected a mapping, not {node.told}")
             return None
         known = {entry.name: entry for entry in entries}
+        meant = ""
         for name, (key, _) in node.entries.items():
             if name in form.LATER:
-                self.fault(key, f"{name}: this version does not run {form.LATER[name]}; leave it out")
+                self.later(key, name)
             elif name not in known:
-                self.fault(key, f"{where} has no key {name!r}{did_you_mean(name, known)}")
+                near = did_you_mean(name, known)
+                meant += near
+                self.fault(key, f"{where} has no key {name!r}{near}")
         for entry in known.values():
-            if entry.required and entry.name not in node.entries:
+            # A key misspelt is not missing besides.
+            if entry.required and entry.name not in node.entries and f"mean {entry.name!r}?" not in meant:
                 self.fault(node, f"{where} lacks {entry.name!r}; expected {form.TAKES[entry.takes]}")
         return {name: value for name, (_, value) in node.entries.items() if name in known}
+
+    def later(self, key: Node, name: str) -> None:
+        """Note a word of the format that this version does not run."""
+        self.fault(key, f"{name}: this version does not run {form.LATER[name]}; leave it out")
 
     # -- the header --------------------------------------------------------------------------------------------------
 
@@ -130,7 +153,9 @@ class _Reader(Values):
         names = [str(item.content) for item in items]
         for item, name in zip(items, names, strict=True):
             if what and name not in known:
-                self.fault(item, f"unknown {what} {name!r}{did_you_mean(name, known)}")
+                near = did_you_mean(name, known)
+                told = near if near[:1] == "," else "; `sessionguard properties` lists them"
+                self.fault(item, f"unknown {what} {name!r}{told}")
             elif not what and not IDENTIFIER.fullmatch(name):
                 self.expected(item, "identifier")
         return tuple(dict.fromkeys(names))
@@ -140,34 +165,27 @@ class _Reader(Values):
         found: dict[str, tuple[Any, ...]] = {}
         if node is None:
             return found
+        self.scope.variables, outer = {}, self.scope.variables  # The values hold no variables of their own.
         if not node.entries:
             self.fault(node, f"matrix: expected {form.TAKES['matrix']}, not {node.told}")
-            return found
-        for name, (key, values) in node.entries.items():
+        for name, (key, values) in (node.entries or {}).items():
             if not IDENTIFIER.fullmatch(name):
                 self.fault(key, f"{name!r} is no variable; expected {form.TAKES['identifier']}")
             if not values.items:
                 self.fault(values, f"matrix: expected a list of values for {name}, not {values.told}")
                 continue
-            found[name] = tuple(self.constant(value) for value in values.items)
+            found[name] = tuple(self.value(value) for value in values.items)
+            seen: set[Any] = set()
             for value, frozen in zip(values.items, found[name], strict=True):
-                if [type(frozen), frozen] in [
-                    [type(other), other] for other in found[name][: values.items.index(value)]
-                ]:
+                if (type(frozen), frozen) in seen:
                     self.fault(value, f"matrix: {name} has the value {value.told} twice")
+                seen.add((type(frozen), frozen))
+        self.scope.variables = outer
         total = math.prod(len(values) for values in found.values())
         if total > form.CELLS_MAX:
             self.fault(node, f"matrix: {total} combinations; at most {form.CELLS_MAX} are run")
             return {}
         return found
-
-    def constant(self, node: Node) -> Any:
-        """Return a value that may hold no variable."""
-        before = len(self.faults)
-        value = self.value(node)
-        if len(self.faults) == before and any(variables_of(value)):
-            self.fault(node, f"{node.told}: no variable has a value here; a dollar is written $$")
-        return value
 
     def figures(self, node: Node | None, matrix: set[str]) -> FrozenMap:
         """Return the figures of the policy that the story wishes for; of variables only the matrix's stand here."""
@@ -225,15 +243,17 @@ class _Reader(Values):
             key = node.entries[name][0]
             if name in _MODIFIERS:
                 self.fault(key, f"{name} does not go with {verbs[0]}")
+            elif name in form.LATER:
+                self.later(key, name)
             elif verbs:
-                self.fault(key, f"a {verbs[0]} step has no key {name!r}{did_you_mean(name, fitting)}")
-            elif name not in form.LATER:
+                self.fault(key, f"a step of {verbs[0]} has no key {name!r}{did_you_mean(name, fitting)}")
+            else:
                 near = did_you_mean(name, form.STEPS)
                 self.fault(key, f"unknown verb {name!r}{near if near[:1] == ',' else ''}")
-        for name in node.entries:
+        for name in verbs:
             if name in form.LATER:
-                self.fault(node.entries[name][0], f"{name}: this version does not run {form.LATER[name]}; leave it out")
-        if not verbs and not any(name not in _MODIFIERS for name in node.entries):
+                self.later(node.entries[name][0], name)
+        if not verbs and all(name in _MODIFIERS for name in node.entries):
             self.fault(node, "a step has exactly one verb, such as `touch: cart`; this one has none")
 
     def alone(self, kind: StepKind, node: Node, value: Node, place: Place, label: Any) -> Step:
@@ -303,22 +323,26 @@ class _Reader(Values):
             if entry.name in given:
                 value = given[entry.name]
                 found[entry.becomes] = self.resource(value) if entry.name == "resource" else self.read(entry, value)
-        for subject, about in _EXPECT_GROUPS:
-            if subject in given or not subject:
-                names = [entry.name for entry in about]
-                told = f"of a {subject}" if subject else "of the manager"
-                if not set(names) & set(given):
-                    near = (
-                        f"; expected one of: {', '.join(names)}"
-                        if subject
-                        else "; name a session, a resource, or count"
-                    )
-                    self.fault(node, f"expect says nothing {told}{near}")
-                for name in given:
-                    if name not in names and name != subject:
-                        self.fault(node.entries[name][0], f"{name} is not told {told}: write another expect for it")
-                break
+        if len(given) == len(node.entries):  # Otherwise an unknown key may be what was to be expected.
+            self.subject(node, given)
         return FrozenMap(found)
+
+    def subject(self, node: Node, given: dict[str, Node]) -> None:
+        """Note an expectation that says nothing, or that speaks of two things at once."""
+        assert node.entries is not None
+        about = next(group for group in _EXPECT_GROUPS if not group.subject or group.subject in given)
+        names = [entry.name for entry in about.entries]
+        lacking = [group for group in _EXPECT_GROUPS[:-1] if {entry.name for entry in group.entries} & set(given)]
+        if set(names) & set(given):
+            for name in given:
+                if name not in names and name != about.subject:
+                    self.fault(node.entries[name][0], f"{name} is not told {about.told}: write another expect for it")
+        elif about.subject:
+            self.fault(node, f"expect says nothing {about.told}; expected one of: {', '.join(names)}")
+        elif lacking:
+            self.fault(node, f"expect lacks {lacking[0].subject!r}; expected the name of the one that is looked at")
+        else:
+            self.fault(node, f"expect says nothing; expected a session, a resource, or one of: {', '.join(names)}")
 
     def answer(self, node: Node, kind: StepKind) -> FrozenMap:
         """Return what the answer must be, by facet."""
@@ -342,7 +366,7 @@ class _Reader(Values):
             if not IDENTIFIER.fullmatch(name):
                 self.fault(key, f"{name!r} is no variable; expected {form.TAKES['identifier']}")
             elif known is not None and known.source != "capture":
-                self.fault(key, f"the variable {name!r} has a value already, from the {known.source}")
+                self.fault(key, f"the variable {name!r} has a value already, from {_SOURCES[known.source]}")
             path = str(value.content).split(".") if isinstance(value.content, str) else []
             if not path or not all(path):
                 self.fault(value, f"expected a facet of the answer, such as version or data.items, not {value.told}")
@@ -398,8 +422,8 @@ class _Reader(Values):
             self.fault(given["times"], "times: expected one or more")
         name = self.identifier(given["counter"]) if "counter" in given else ""
         if name in self.scope.variables:
-            told = self.scope.variables[name].source
-            self.fault(given["counter"], f"the variable {name!r} has a value already, from the {told}")
+            told = _SOURCES[self.scope.variables[name].source]
+            self.fault(given["counter"], f"the variable {name!r} has a value already, from {told}")
             name = ""
         if name:
             self.scope.variables[name] = counter(times)

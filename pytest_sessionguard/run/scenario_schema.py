@@ -51,7 +51,8 @@ _KINDS: Final[Mapping[str, Callable[[], Schema]]] = {
     },
     "sessions": lambda: {"anyOf": [{"type": "array", "items": _reference("session")}, _OPEN]},
     "id": lambda: {"type": ["string", "integer"]},
-    "duration": lambda: {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _SPAN}]},
+    "duration": lambda: {"type": "string", "pattern": _SPAN},
+    "timeout": lambda: {"type": ["string", "null"], "pattern": _SPAN},
     "whole": lambda: {"anyOf": [{"type": "integer", "minimum": 0, "maximum": REPEATS_MAX}, _OPEN]},
     "integer": lambda: {"anyOf": [{"type": "integer"}, _OPEN]},
     "flag": lambda: {"anyOf": [{"type": "boolean"}, _OPEN]},
@@ -206,29 +207,32 @@ def _verb(kind: StepKind) -> list[str]:
     return [*lines, f"Goes with: {', '.join(f'`{name}`' for name in modifiers)}.", ""]
 
 
+_NOT_IN_BRANCHES: Final = ", ".join(f"`{name}`" for name in sorted(form.NOT_IN_BRANCHES))
+
 _INTRODUCTION: Final = f"""# Scenario files
 
-A scenario file (`*.session.yaml`) tells one story. It is YAML 1.2: only `true` and `false` are truth values, `no` and `on` are
-text, so are dates. The schema is closed: an unknown key is refused, with its place and the nearest known word. Anchors and
-aliases work; tags, merge keys and several documents in one file are refused.
+A scenario file (`*.session.yaml`) tells one story. It is YAML 1.2: only `true` and `false` are truth values, `no` and
+`on` are text, so are dates. The schema is closed: an unknown key is refused, with its place and the nearest known word.
+Anchors and aliases work; tags, merge keys and several documents in one file are refused.
 
 - A step is a mapping of exactly one verb and what goes with it.
 - A session is named by `as`; `{{id: "x"}}` stands for an id written out, or for a captured one: `{{id: $old}}`.
-- Durations carry units: `90s`, `1h30m`, `5ms`, `1us`. A plain number is seconds.
-- `$name` or `${{name}}` in a value is a variable; a value that is a variable as a whole keeps its type; `$$` is a dollar. Variables
-  come from the matrix, a repeat's counter, captures, and the policy's figures: {", ".join(f"`${name}`" for name in FIGURES)}.
-- A session, a resource or a variable must be named by an earlier step. What a branch of `parallel` names is known to the
-  other branches only after the block. A step that must be refused names nothing.
-- A repeat's counter counts from 1: `repeat: {{times: 3, counter: i, ...}}` with `create: {{as: s$i}}` makes `s1`, `s2` and `s3`.
-- Within a branch of `parallel` stand neither {", ".join(f"`{name}`" for name in sorted(form.NOT_IN_BRANCHES)[:-1])} nor
-  `{sorted(form.NOT_IN_BRANCHES)[-1]}`.
+- Durations carry units: `90s`, `1h30m`, `5ms`, `1us`. A number without one is refused.
+- `$name` or `${{name}}` in a value is a variable; a value that is a variable as a whole keeps its type; `$$` is a
+  dollar. Variables come from the matrix, a repeat's counter, captures, and the policy's figures:
+  {", ".join(f"`${name}`" for name in FIGURES)}.
+- A session, a resource or a variable must be named by an earlier step. What a branch of `parallel` names is known to
+  the other branches only after the block. A step that must be refused names nothing.
+- A repeat's counter counts from 1: `repeat: {{times: 3, counter: i, ...}}` with `create: {{as: s$i}}` makes `s1`, `s2`
+  and `s3`.
+- These cannot stand in a branch of `parallel`: {_NOT_IN_BRANCHES}.
 - A matrix gives at most {form.CELLS_MAX} combinations.
 """
 
 _REQUIRES: Final = f"""## What a story requires
 
-Operations that its steps use, figures that its variables stand for, and callers at once for `parallel` are required without a
-word. Beyond that `requires` takes:
+Operations that its steps use, figures that its variables stand for, and callers at once for `parallel` are required
+without a word. Beyond that `requires` takes:
 
 | line | met when |
 |---|---|

@@ -23,6 +23,9 @@ from pytest_sessionguard.run.scenario_scope import IDENTIFIER, NAME, VARIABLES_I
 SPAN_US_MAX: Final = 1000 * 366 * durations.UNITS_US["d"]
 TEXT_OF_SPAN_MAX: Final = 100
 
+# Stands for a value whose text could not be used; its fault is noted, and no second one is wanted.
+FAULTY: Final = object()
+
 _DOLLAR: Final = re.compile(r"\$(?:(?P<dollar>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)\}|)", re.ASCII)
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
@@ -54,6 +57,7 @@ class Values:
             "sessions": self.sessions,
             "id": self.id,
             "duration": self.duration,
+            "timeout": self.timeout,
             "whole": self.whole,
             "integer": self.integer,
             "flag": self.flag,
@@ -79,20 +83,20 @@ class Values:
 
     # -- variables ---------------------------------------------------------------------------------------------------
 
-    def template(self, node: Node, text: str) -> str | Template:
-        """Return a text with its variables taken out, each checked to be known here."""
+    def template(self, node: Node, text: str) -> Any:
+        """Return a text with its variables taken out, each checked to be known here; FAULTY where one is not."""
         if "$" not in text:
             return text
         parts: list[str | Variable] = []
         for piece in pieces(text):
             if piece is None:
                 self.fault(node, f"{node.told}: a dollar alone; expected $name or ${{name}}, or $$ for a dollar")
-                return text
+                return FAULTY
             if isinstance(piece, Variable):
                 if piece.name not in self.scope.variables:
                     near = did_you_mean(piece.name, self.scope.variables)
                     self.fault(node, f"no variable {piece.name!r} has a value here{near}")
-                    return text
+                    return FAULTY
                 parts.append(piece)
             elif parts and isinstance(parts[-1], str):
                 parts[-1] += piece
@@ -126,6 +130,8 @@ class Values:
 
     def flag(self, node: Node) -> Any:
         value = self.scalar(node)
+        if value is FAULTY:
+            return None
         if isinstance(value, Variable):
             return self.checked(node, value, _must_be(bool, "true or false"))
         if not isinstance(value, bool):
@@ -134,19 +140,37 @@ class Values:
 
     def duration(self, node: Node) -> Any:
         value = self.scalar(node)
+        if value is FAULTY:
+            return None
         if isinstance(value, (Variable, Text)):
-            return self.checked(node, Span(value), _bounded)
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            return self.expected(node, "duration")
-        if isinstance(value, str) and len(value) > TEXT_OF_SPAN_MAX:
+            return self.open_duration(node, value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return self.fault(node, f"{value} has no unit; expected {TAKES['duration']}")
+        if not isinstance(value, str) or len(value) > TEXT_OF_SPAN_MAX:
             return self.expected(node, "duration")
         try:
             return _bounded(durations.parse(value))
         except ValueError as error:
             return self.fault(node, str(error))
 
+    def open_duration(self, node: Node, template: Template) -> Span:
+        """Return a duration that holds a variable; what a matrix gives must carry a unit as well."""
+        numbers = (int, float)
+        for chosen in self.scope.combinations(template):
+            value = scenarios.substitute(template, chosen)
+            if isinstance(value, numbers) and not isinstance(value, bool):
+                self.fault(node, f"{template} may be {value}, which has no unit; expected {TAKES['duration']}")
+                return Span(template)
+        checked: Span = self.checked(node, Span(template), _bounded)
+        return checked
+
+    def timeout(self, node: Node) -> Any:
+        return None if node.content is None else self.duration(node)
+
     def whole(self, node: Node) -> Any:
         value = self.scalar(node)
+        if value is FAULTY:
+            return None
         if isinstance(value, (Variable, Text)):
             return self.checked(node, Count(value))
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= scenarios.REPEATS_MAX:
@@ -155,6 +179,8 @@ class Values:
 
     def integer(self, node: Node) -> Any:
         value = self.scalar(node)
+        if value is FAULTY:
+            return None
         if isinstance(value, Variable):
             return self.checked(node, value, _must_be(int, "a whole number"))
         if isinstance(value, bool) or not isinstance(value, int):
@@ -163,6 +189,8 @@ class Values:
 
     def instant(self, node: Node) -> Any:
         value = self.scalar(node)
+        if value is FAULTY:
+            return None
         if isinstance(value, (Variable, Text)):
             return self.checked(node, Instant(value))
         if not isinstance(value, str):
@@ -199,6 +227,8 @@ class Values:
 
     def mapping(self, node: Node) -> Any:
         value = self.value(node)
+        if value is FAULTY:
+            return None
         if isinstance(value, Variable):
             return self.checked(node, value, _must_be(FrozenMap, "a mapping"))
         if not isinstance(value, FrozenMap):
@@ -224,9 +254,8 @@ class Values:
         """Return a name, after checking every name that it may become."""
         if not isinstance(node.content, str) or not node.content:
             return self.expected(node, "name")
-        before = len(self.faults)
         name = self.template(node, node.content)
-        if len(self.faults) > before:
+        if name is FAULTY:
             return None
         for used in dict.fromkeys(scenarios.variables_of(name)):
             if self.scope.variables[used].source == "capture":
