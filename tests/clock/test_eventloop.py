@@ -12,6 +12,7 @@ import time
 import types
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -664,4 +665,36 @@ def test_datagrams_are_waited_for(clock: VirtualClock) -> None:
         server.close()
 
     asyncio.run(main())
+    assert clock.virtual_elapsed_us == 0
+
+
+def test_a_child_that_was_silent_for_long_is_waited_for_again_once_it_is_written_to(clock: VirtualClock) -> None:
+    async def main() -> None:
+        child = await asyncio.create_subprocess_exec(
+            "cat", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        assert child.stdin is not None
+        assert child.stdout is not None
+        await asyncio.sleep(3600)
+        child.stdin.write(b"hello\n")
+        assert await in_time(child.stdout.readline()) == b"hello\n"
+        child.stdin.close()
+        await child.wait()
+
+    asyncio.run(main())
+    assert clock.virtual_elapsed_us == 3600 * SECOND
+
+
+def test_the_default_executor_is_shut_down_without_a_jump() -> None:
+    clock = VirtualClock(patience_us=0)
+
+    async def main() -> None:
+        pool = ThreadPoolExecutor(1)
+        asyncio.get_running_loop().set_default_executor(pool)
+        # Given to the pool directly, so that the loop does not know of it.
+        pool.submit(threading.Event().wait, 0.03)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        eventloop.run(clock, main)
     assert clock.virtual_elapsed_us == 0
