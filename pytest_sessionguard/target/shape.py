@@ -89,6 +89,7 @@ class Profile:
         background: what the harness runs beside the clients.
         reset: `module:function`, or the callable itself, called before each case.
         warnings: what its user should know; nothing that stops a run.
+        places: (verb, index) -> the place of every character of that template, for later messages; source: its file.
     """
 
     name: str
@@ -119,6 +120,8 @@ class Profile:
     check: CheckSettings = field(default_factory=CheckSettings)
     policy: Policy = field(default_factory=Policy)
     warnings: tuple[str, ...] = ()
+    places: FrozenMap = field(default=EMPTY, repr=False, compare=False)
+    source: str = field(default="", repr=False, compare=False)
 
     @classmethod
     def of(cls, tables: Mapping[str, Any], *, name: str = "profile", folder: Path | None = None) -> Profile:
