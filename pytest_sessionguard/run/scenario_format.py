@@ -152,7 +152,11 @@ _OPERATION_ENTRIES: Final[Mapping[str, tuple[Entry, ...]]] = {
     "use": (_SESSION, _NEW_NAME),
     "rotate": (_SESSION, _NEW_NAME),
     "resume": (_SESSION, _NEW_NAME),
-    "attach": (_SESSION, Entry(name="resource", takes="name", summary="names the resource", required=True)),
+    "attach": (
+        _SESSION,
+        Entry(name="resource", takes="name", summary="names the resource", required=True),
+        Entry(name="fails", takes="flag", summary="its closing raises an error"),
+    ),
     "list": (_OWNER,),
     "count": (_OWNER,),
     "clear": (_OWNER,),
