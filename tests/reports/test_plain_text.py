@@ -1,0 +1,103 @@
+"""What a reader is told of a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_sessionguard.core.result import CaseResult, ViolationFound, merge_cases
+from pytest_sessionguard.core.values import FrozenMap
+from pytest_sessionguard.reports import plain_text
+
+
+def a_case(status: str = "held", **rest: Any) -> CaseResult:
+    return CaseResult(**{"title": "A story", "status": status, **rest})
+
+
+def counted(**exercised: int) -> Any:
+    return FrozenMap({name.replace("_", "."): times for name, times in exercised.items()})
+
+
+@pytest.mark.parametrize(
+    ("span_us", "told"),
+    [
+        (0, "0 s"),
+        (1, "0.000001 s"),
+        (1_500_000, "1.5 s"),
+        (59_999_999, "59.999999 s"),
+        (60_000_000, "1 min 0 s"),
+        (3_599_000_000, "59 min 59 s"),
+        (3_600_000_000, "1 h 0 min"),
+        (7_980_000_000, "2 h 13 min"),
+        (4_000 * 3_600_000_000, "4,000 h 0 min"),
+    ],
+)
+def test_a_span_is_told_as_a_person_says_it(span_us: int, told: str) -> None:
+    assert plain_text.span(span_us) == told
+
+
+def test_a_held_case_tells_its_name_and_virtual_time() -> None:
+    line = plain_text.case_line(a_case(cell="early=1s", virtual_us=3_600_000_000))
+    assert line == "held      A story [early=1s]  (1 h 0 min)"
+
+
+@pytest.mark.parametrize("status", ["skipped", "unproven"])
+def test_a_case_that_proved_nothing_tells_why(status: str) -> None:
+    assert plain_text.case_line(a_case(status, reason="operation rotate")) == f"{status:<8}  A story: operation rotate"
+
+
+def test_colour_paints_the_status_alone() -> None:
+    line = plain_text.case_line(a_case("violated"), paint=lambda text, colour: f"<{colour}>{text}</>")
+    assert line == "<red>VIOLATED</>  A story"
+
+
+def test_violations_are_numbered_and_told_in_full() -> None:
+    found = ViolationFound(property="limit.enforced", summary="four sessions, where three are allowed", given="ok")
+    result = merge_cases([a_case("violated", violations=(found, found))], target="shop")
+    first, second = plain_text.violations(result)
+    assert first.startswith("--- violation 1 of 2 ---\nlimit.enforced violated: four sessions")
+    assert second.startswith("--- violation 2 of 2 ---")
+
+
+def test_a_fault_of_ours_is_told_with_its_traceback_and_not_blamed_on_the_target() -> None:
+    (told,) = plain_text.errors(merge_cases([a_case("error", reason="Traceback ...\nKeyError: 1\n")], target="shop"))
+    assert told == "--- A story broke off: a fault of sessionguard, not of the target ---\nTraceback ...\nKeyError: 1"
+
+
+def test_the_summary_counts_names_and_explains() -> None:
+    cases = [
+        a_case(virtual_us=7_980_000_000, exercised=counted(expiry_idle=2)),
+        a_case("skipped", title="B", reason="operation rotate"),
+        a_case("skipped", title="C", reason="operation rotate"),
+        a_case("unproven", reason="nothing was judged", unjudged=FrozenMap({"limit.enforced": "never at the limit"})),
+    ]
+    claimed = ["expiry.idle", "limit.enforced"]
+    result = merge_cases(cases, target="shop", claimed=claimed, duration_s=0.84, warnings=["odd"], seed=7)
+    assert plain_text.summary(result).splitlines() == [
+        "skipped    2: operation rotate (B; C)",
+        "exercised  expiry.idle 1 (cases)",
+        "unproven   limit.enforced",
+        "warning    odd",
+        "unproven: 1 unproven, 1 held, 2 skipped on shop; virtual 2 h 13 min in 0.8 s; seed 7",
+    ]
+
+
+def test_the_summary_of_a_violated_run_names_the_property() -> None:
+    found = ViolationFound(property="limit.enforced", summary="too many")
+    result = merge_cases([a_case("violated", violations=(found,))], target="shop", interrupted=True)
+    told = plain_text.summary(result)
+    assert "violated   limit.enforced" in told
+    assert "violated: interrupted: 1 violated on shop" in told
+
+
+def test_a_long_list_of_skipped_cases_is_cut_and_counted() -> None:
+    result = merge_cases([a_case("skipped", title=f"T{number}", reason="r") for number in range(10)], target="shop")
+    assert plain_text.skips(result) == ["skipped    10: r (T0; T1; T2; T3; T4; T5; T6; T7; and 2 more)"]
+
+
+def test_violations_that_did_not_repeat_are_told_apart() -> None:
+    from dataclasses import replace
+
+    result = replace(merge_cases([a_case()], target="shop"), nondeterministic=("a trace",))
+    assert "not certain  a trace" in plain_text.summary(result)
