@@ -272,7 +272,7 @@ def fill(step: StepT, variables: Mapping[str, Any]) -> StepT:
             continue
         try:
             new = fill(value, variables) if isinstance(value, Step) else substitute(value, variables)
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             place = step.place
             raise UsageError([Fault(place.path, place.line, place.column, f"{step.verb}: {error}")]) from None
         except KeyError as error:
