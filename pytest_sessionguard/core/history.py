@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from pytest_sessionguard.core.operations import Operation, Outcome, SessionId
 from pytest_sessionguard.core.values import UNSET, Unset
+from pytest_sessionguard.errors import did_you_mean
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,7 +49,7 @@ class Event:
         return self.call_order < other.return_order and other.call_order < self.return_order
 
 
-NOTE_KINDS: Final = ("restarted", "closed", "hook")
+NOTE_KINDS: Final = ("restarted", "closed", "hook", "clock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,8 @@ class Note:
     """Something that happened beside the calls.
 
     Attributes:
-        kind: "restarted" (the manager was closed and made anew), "closed" (a resource was), "hook" (one was called).
+        kind: "restarted" (the manager was closed and made anew), "closed" (a resource was), "hook" (one was called),
+            "clock" (a clock is about to be set, or was: what it showed just before tells what had expired by then).
         subject: the resource's or the hook's name.
         id: the session it was told about, where it was told of one.
     """
@@ -93,8 +95,8 @@ def history(entries: Iterable[Entry]) -> History:
     """Return the entries as a history.
 
     Raises:
-        ValueError: an entry that returned before it was called, a number used twice, or a monotonic clock that ran
-            backwards.
+        ValueError: an entry that returned before it was called, a number used twice, an unknown kind of note, or a
+            monotonic clock that ran backwards.
     """
     ordered = sorted(entries, key=order_of)
     seen: set[int] = set()
@@ -109,6 +111,8 @@ def history(entries: Iterable[Entry]) -> History:
                 raise ValueError(f"{entry.operation} returned (number {entry.return_order}) before it was called")
             if entry.returned.mono_us < entry.called.mono_us:
                 raise ValueError(f"the monotonic clock ran backwards during {entry.operation}")
+        elif entry.kind not in NOTE_KINDS:
+            raise ValueError(f"unknown kind of note {entry.kind!r}{did_you_mean(entry.kind, NOTE_KINDS)}")
         elif entry.kind == "restarted":
             mono_us = None
         at = entry.returned if isinstance(entry, Event) else entry.at

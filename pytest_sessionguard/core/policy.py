@@ -28,7 +28,7 @@ class Key:
 
     Attributes:
         values: the words it takes, default first; empty where `takes` is not "word".
-        takes: "word", "duration", "number", "flag", "verbs", "shape", "pattern" or "limit"; what the reader expects.
+        takes: "word", "duration", "number", "flag", "verbs" or "pattern": what the reader expects.
         by_verb: whether a table by operation may stand in the place of one value.
         default: the value where nothing is written.
         summary: what it promises, for the reference pages.

@@ -2,7 +2,7 @@
 
 Pure.  A profile claims every property whose needs it meets.  A need is an operation ("get"), several of which one is
 enough ("get|exists"), a promise of the policy ("policy.limit"), or what the profile says of the manager
-("callers", "hook.close", "durable", "files").
+("callers", "hook.close", "files": see `EXTRAS`).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _ROWS: Final = (
     (
         "lifecycle.views-agree",
         "create get|exists|ttl exists|ttl|list|count|pop|is_expired",
-        "get, exists, ttl, list, count and pop tell one story.",
+        "The views get, exists, ttl, list, count and pop tell one story.",
         "one session was looked at in two ways",
     ),
     (
@@ -401,7 +401,7 @@ PROPERTIES: Final[Mapping[str, Property]] = {
     for name, needs, summary, minimum in _ROWS
 }
 
-_EXTRAS: Final = {
+EXTRAS: Final[Mapping[str, str]] = {
     "callers": "callers that may call at once (`callers`)",
     "callers.tasks": "callers that are tasks (`callers`)",
     "hooks": "a hook (`hooks`)",
@@ -423,7 +423,7 @@ def _described(word: str) -> str:
         return f"the policy key `{word.removeprefix('policy.')}`"
     if word.startswith("survives."):
         return f'survives = "{word.removeprefix("survives.")}" or more'
-    return _EXTRAS.get(word, f"the operation `{word}`")
+    return EXTRAS.get(word, f"the operation `{word}`")
 
 
 _SURVIVES: Final = ("nothing", "restart", "kill", "power-loss")
@@ -453,7 +453,7 @@ def promised(policy: Policy, key: str) -> bool:
     value = getattr(policy, key)
     if KEYS[key].takes == "word" and value == "undeclared":
         return False
-    return value not in (None, False, ())
+    return value is not None and value is not False and value != ()  # A limit of 0 is a promise.
 
 
 def claimed(policy: Policy, operations: Iterable[str], extras: Iterable[str] = ()) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 Pure.  What a target is given and what it answers is frozen at once, so that a later change of the live object changes
 no history.  Lists and tuples are one thing, as in JSON; an object that is none of the known kinds is known by its
-fields or, failing that, by its text.
+fields or, failing that, by its text.  What is not a number equals itself, so that it can be stored and found again.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final
 
@@ -80,7 +81,9 @@ def freeze(value: Any, *, depth: int = 0) -> Hashable:
     Raises:
         ValueError: nested deeper than 64 levels (most likely a structure that contains itself).
     """
-    if value is None or isinstance(value, (str, int, float, bytes)):
+    if isinstance(value, float) and math.isnan(value):
+        return math.nan  # Always the same object, since containers look at identity first.
+    if value is None or isinstance(value, (str, int, float, bytes, enum.Enum, type)):
         return value
     if isinstance(value, FrozenMap):
         return value
@@ -109,7 +112,7 @@ def _freeze_object(value: Any, depth: int) -> Hashable:
     except TypeError:
         return repr(value)
     public = {name: item for name, item in fields.items() if not name.startswith("_")}
-    return freeze(public, depth=depth + 1)
+    return freeze(public or fields, depth=depth + 1)  # One that hides all its fields is known by what it hides.
 
 
 def thaw(value: Any) -> Any:
@@ -127,6 +130,10 @@ def show(value: Any, *, width_max: int = 120) -> str:
     """Return the value as a person would write it, cut at `width_max` characters."""
     if isinstance(value, tuple):
         text = "[" + ", ".join(show(item) for item in value) + "]"
+    elif isinstance(value, frozenset) and value:
+        text = "{" + ", ".join(sorted(show(item) for item in value)) + "}"  # The same in every process.
+    elif isinstance(value, frozenset):
+        text = "set()"
     else:
         text = repr(value)
     return text if len(text) <= width_max else text[: width_max - 3] + "..."

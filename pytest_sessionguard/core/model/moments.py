@@ -59,12 +59,17 @@ def standing(since: Moment, now: Moment, timeout_us: int, *, dead_at_timeout: bo
             alive, dead = idle_min < timeout_us, idle_max >= timeout_us
         else:
             alive, dead = idle_min <= timeout_us, idle_max > timeout_us
-        if timeout_us in (idle_min, idle_max) and (start_low % EXACT_STEP_US or timeout_us % EXACT_STEP_US):
+        if timeout_us in (idle_min, idle_max) and _is_blurred(start_low, start_high, timeout_us):
             alive = dead = True
         found |= (ALIVE if alive else 0) | (DEAD if dead else 0)
         if found == EITHER:
             return found
     return found
+
+
+def _is_blurred(start_low: int, start_high: int, timeout_us: int) -> bool:
+    """Say whether float seconds may miss the deadline itself."""
+    return bool(start_low % EXACT_STEP_US or start_high % EXACT_STEP_US or timeout_us % EXACT_STEP_US)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,12 @@ class Timeline:
         if jump_us >= 0:
             return replace(self, last=stamp, high_us=high_us)
         return replace(self, last=stamp, high_us=high_us, lost_us=self.lost_us - jump_us, backs=self.backs + 1)
+
+    def restarted(self, stamp: Stamp) -> Timeline:
+        """Return the timeline after the manager was made anew at `stamp`: the monotonic clock may count from zero."""
+        if self.last is not None and stamp.mono_us < self.last.mono_us:
+            return replace(self, last=replace(self.last, mono_us=stamp.mono_us)).seen(stamp)
+        return self.seen(stamp)
 
     def moment(self, called: Stamp, returned: Stamp) -> Moment:
         """Return when an operation from `called` to `returned` read the clock; both must have been `seen`."""
