@@ -10,10 +10,18 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionguard.errors import InvalidSession, SessionError, SessionLimitExceeded, VersionConflict
+from pytest_sessionguard.errors import (
+    InvalidSession,
+    ManagerClosed,
+    SessionError,
+    SessionLimitExceeded,
+    VersionConflict,
+)
 from pytest_sessionguard.reference import SessionManager
 
 from .conftest import Clock
+
+pytestmark = pytest.mark.usefixtures("eager_threads")
 
 WAIT_SECS = 20  # for what happens at once; a test that waits this long has failed
 
@@ -182,6 +190,24 @@ def test_a_stop_amid_everything_leaves_no_session_and_no_thread(build: Callable[
     at_once(4, work)
     manager.stop()
     assert sorted(closed) == sorted(attached)
+    manager.start()
+    assert manager.count() == 0
+
+
+def test_who_is_let_in_just_before_a_stop_is_still_refused_by_it(clock: Clock, monkeypatch: Any) -> None:
+    """The stop comes between the first look at the flag and the transaction: nothing may be made after the clearing."""
+    manager = SessionManager(clock=clock, environ={})
+    store = manager._engine.store
+    transact = store.transact
+
+    def stop_first(work: Any, now_us: int) -> Any:
+        monkeypatch.undo()
+        manager.stop()
+        return transact(work, now_us)
+
+    monkeypatch.setattr(store, "transact", stop_first)
+    with pytest.raises(ManagerClosed):
+        manager.create()
     manager.start()
     assert manager.count() == 0
 

@@ -66,6 +66,31 @@ def test_a_renamed_session_keeps_its_place_in_the_order(store: Store) -> None:
     assert [one.session_id for one in store.transact(lambda ledger: ledger.dead(9), 15)] == ["z", "b", "c"]
 
 
+def test_who_was_touched_outlives_who_came_later_and_was_not(store: Store) -> None:
+    for name in "abc":
+        store.transact(partial(begin, name=name), 0)
+    for now_us, name in ((4, "a"), (5, "b")):
+        session = store.look(name)
+        assert session is not None
+        after = sessions.step(session, Action.TOUCH, now_us=now_us)
+        store.transact(partial(apply, before=session, after=after), now_us)
+    left = ["".join(store.transact(lambda ledger: ledger.ids(EVERYONE), now_us)) for now_us in (10, 13, 14, 15)]
+    assert left == ["ab", "ab", "b", ""]
+
+
+def test_a_deadline_that_stays_while_its_reason_changes_is_still_noticed(store: Store) -> None:
+    """Idling would end it at 10 and so would its age; once touched, its age alone does."""
+    session = store.transact(partial(begin, name="s", lifetime_us=10), 0)
+    after = sessions.step(session, Action.TOUCH, now_us=3)
+    assert after.expires_us == session.expires_us == 10
+    store.transact(partial(apply, before=session, after=after), 3)
+    assert store.transact(lambda ledger: ledger.count(EVERYONE), 9) == 1
+    other = store.transact(partial(begin, name="t", lifetime_us=10), 9)
+    store.transact(lambda ledger: ledger.remove(after), 9)
+    assert store.transact(lambda ledger: list(ledger.dead(9)), 10) == []
+    assert [one.session_id for one in store.transact(lambda ledger: ledger.dead(9), 19)] == [other.session_id]
+
+
 def test_a_serial_is_never_given_twice(store: Store) -> None:
     def once(ledger: Ledger) -> int:
         session = begin(ledger, "s")
@@ -105,7 +130,7 @@ def test_opening_and_closing_twice_does_no_harm(store: Store) -> None:
     assert (store.look("s") is not None) or not store.durable
 
 
-def test_a_transaction_runs_alone(store: Store) -> None:
+def test_a_transaction_runs_alone(store: Store, eager_threads: None) -> None:
     store.transact(lambda ledger: begin(ledger, "s", idle_us=None), 5)
 
     def count_up(ledger: Ledger) -> None:

@@ -85,6 +85,22 @@ def test_an_expiry_that_was_seen_stays_over_a_restart_with_a_clock_set_back(path
     assert again.sweep() == 1
 
 
+def test_no_process_and_no_restart_sees_time_go_backwards(path: Path) -> None:
+    one, other = SqliteStore(str(path)), SqliteStore(str(path))
+    one.open()
+    other.open()
+    assert one.transact(lambda ledger: ledger.now_us, 100) == 100
+    assert other.transact(lambda ledger: ledger.now_us, 40) == 100
+    assert other.instant(50) == 100
+    one.close()
+    other.close()
+    one.open()
+    again = SqliteStore(str(path))
+    again.open()
+    assert again.instant(7) == 100
+    again.close()
+
+
 def test_a_replacement_is_the_same_after_a_restart(path: Path, clock: Any) -> None:
     manager = on(path, clock)
     old = manager.create().id
