@@ -39,7 +39,8 @@ class ViolationFound:
 
     Attributes:
         summary: what is wrong, in one line, without the property's name.
-        undeclared: the unwritten policy key another value of which would explain the answer, or None.
+        undeclared: the unwritten policy key another value of which would explain the answer, or None;
+            `undeclared_value` is its line as a profile would have it.
         operations: what led there, the row at fault remarked.
         expected: what would have been right, one possibility each.
         policy_lines: the lines of the policy that decide.
@@ -55,6 +56,7 @@ class ViolationFound:
     given: str = ""
     policy_lines: tuple[str, ...] = ()
     undeclared: str | None = None
+    undeclared_value: str | None = None
     schedule: str = ""
     fault: str = ""
     output: str = ""
@@ -76,7 +78,7 @@ class ViolationFound:
             ("expected", " | or ".join(self.expected)),
             ("given", self.given),
             *(("policy", line) for line in self.policy_lines),
-            ("declare", _advice(self.undeclared)),
+            ("declare", self._advice),
             ("switch", self.schedule),
             ("fault", self.fault),
             ("scenario", self.place if self.path else self.scenario),
@@ -88,6 +90,13 @@ class ViolationFound:
         if self.output:
             blocks.append(["  output", *(f"    {line}" for line in self.output.rstrip("\n").splitlines())])
         return "\n\n".join("\n".join(block) for block in blocks if block)
+
+    @builtins.property
+    def _advice(self) -> str:
+        if self.undeclared is None:
+            return ""
+        written = self.undeclared_value or f"another value of {self.undeclared}"
+        return f"{written} in [policy] would allow this, if that is what is meant: the profile does not write it"
 
 
 def table_of(rows: tuple[Row, ...], *, rows_max: int = ROWS_MAX) -> list[str]:
@@ -116,7 +125,3 @@ def table_of(rows: tuple[Row, ...], *, rows_max: int = ROWS_MAX) -> list[str]:
 def _cells(row: Row) -> tuple[str, str, str, str, str]:
     answer = row.answer if len(row.answer) <= ANSWER_WIDTH_MAX else row.answer[: ANSWER_WIDTH_MAX - 3] + "..."
     return (row.client, row.operation, durations.show(row.called_us), durations.show(row.returned_us), answer)
-
-
-def _advice(key: str | None) -> str:
-    return f"another value of the policy key {key!r}, which the profile does not write, would allow this" if key else ""

@@ -1,0 +1,107 @@
+"""How the coroutines of a run are driven: by hand for a sync target, by an event loop in virtual time for an async one.
+
+A sync target must not meet a running loop, for some frameworks refuse one; so its coroutines never wait, and one step
+of a trampoline takes them from beginning to end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
+
+from pytest_sessionguard.clock import eventloop
+from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.errors import HarnessError, VirtualDeadlock
+
+T = TypeVar("T")
+
+Work = Callable[[], Coroutine[Any, Any, T]]
+
+# Real time that branches in threads are given together: their target's locks and sleeps are real ones.
+THREADS_PATIENCE_S: Final = 10.0
+
+
+def drive(clock: VirtualClock, work: Work[T], *, in_loop: bool) -> T:
+    """Run the work to its end with the clock in force."""
+    if in_loop:
+        return eventloop.run(clock, work)
+    with clock.installed():
+        return by_hand(work())
+
+
+def by_hand(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits.
+
+    Raises:
+        HarnessError: it waits for something that only a loop could bring.
+    """
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    work.close()
+    raise HarnessError("a run without an event loop waits for something: only a loop could bring it")
+
+
+async def at_once(branches: Sequence[Work[None]], *, in_loop: bool) -> None:
+    """Run the branches at the same time, started in their order: as tasks inside a loop, else as threads.
+
+    Raises:
+        VirtualDeadlock: threads that are still under way after ten real seconds.
+        BaseException: whatever a branch raised first; the others are waited for.
+    """
+    if in_loop:
+        await _as_tasks(branches)
+    else:
+        _as_threads(branches)
+
+
+async def _as_tasks(branches: Sequence[Work[None]]) -> None:
+    tasks = [asyncio.ensure_future(branch()) for branch in branches]
+    try:
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _as_threads(branches: Sequence[Work[None]]) -> None:
+    ended: queue.Queue[tuple[int, BaseException | None]] = queue.Queue()
+
+    def run(number: int, branch: Work[None]) -> None:
+        error: BaseException | None = None
+        try:
+            by_hand(branch())
+        except BaseException as raised:  # noqa: BLE001 - raised again in the thread that waits.
+            error = raised
+        ended.put((number, error))
+
+    threads = [
+        threading.Thread(target=run, args=(number, branch), name=f"client {number + 1}", daemon=True)
+        for number, branch in enumerate(branches)
+    ]
+    for thread in threads:
+        thread.start()
+    errors: dict[int, BaseException] = {}
+    waiting = set(range(len(threads)))
+    while waiting:
+        try:
+            number, error = ended.get(timeout=THREADS_PATIENCE_S)
+        except queue.Empty:
+            raise VirtualDeadlock(f"{threads[number].name} (a thread)" for number in sorted(waiting)) from None
+        waiting.discard(number)
+        if error is not None:
+            errors[number] = error
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[min(errors)]

@@ -1,0 +1,165 @@
+"""Whether a story fits the templates of a profile: what they take, and what their answers tell.
+
+Pure.  An operation may be there and still not take an owner, or not tell a count; a story that speaks of it is skipped,
+and told which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pytest_sessionguard.core.operations import VERBS
+from pytest_sessionguard.core.plan import LOOKS, Plan
+from pytest_sessionguard.core.scenario import Step
+from pytest_sessionguard.target.shape import Profile
+from pytest_sessionguard.target.templates import SESSION, Template
+
+# A result word -> the facets that an answer then has; a session's depend on its shape.
+_TOLD: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("id", "absent"),
+    "data": ("data", "absent"),
+    "found": ("found",),
+    "flag": ("flag",),
+    "version": ("version", "absent"),
+    "versions": ("versions", "count", "absent"),
+    "count": ("count", "absent"),
+    "ids": ("ids", "count", "absent"),
+    "seconds": ("seconds_us", "absent"),
+    "status": ("status", "absent"),
+    "metrics": ("metrics", "absent"),
+    "value": ("value", "absent"),
+    "session": ("absent",),
+    "nothing": (),
+}
+
+_PARTS: Final = ("id", "owner", "data", "version", "status")
+
+# What a step says -> the arguments of a template, one of which hands it over.
+_TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("id",),
+    "owner": ("owner",),
+    "data": ("data", "mutate"),
+    "set": ("changes", "data", "mutate"),
+    "key": ("key", "mutate"),
+    "value": ("value", "mutate"),
+    "version": ("version",),
+    "timeout_us": ("timeout",),
+    "n": ("n",),
+    "resource": ("resource",),
+}
+
+# These can be done to the session object itself, as its user would.
+_EDITS: Final = frozenset({"data", "set", "key", "value"})
+
+# What a template must be handed and nobody but the story can know.
+_STORYS_OWN: Final = ("key", "value", "resource")
+
+# What `expect` speaks of -> the facet that tells it.
+FACET_OF: Final[Mapping[str, str]] = {
+    "data": "data",
+    "has": "data",
+    "version": "version",
+    "owner": "owner",
+    "status": "status",
+    "expires_in_us": "seconds_us",
+    "count": "count",
+    "ids": "ids",
+    "metrics": "metrics",
+}
+
+
+def templates_of(profile: Profile, verb: str) -> tuple[Template, ...]:
+    """Return the templates of an operation; none where it is not offered."""
+    found: Any = profile.operations.get(verb, ())
+    return tuple(found)
+
+
+def tells(profile: Profile, verb: str) -> frozenset[str]:
+    """Return the facets that an answer of the operation may have."""
+    templates = templates_of(profile, verb)
+    if not templates:
+        return frozenset()
+    found = set(_TOLD[templates[-1].result])
+    shape = profile.session
+    if templates[-1].result == "session":
+        found |= {name for name in _PARTS if getattr(shape, name) is not None}
+    if verb in ("create", "use", "rotate", "resume"):
+        given = {template.result for template in templates}
+        named = verb == "create" and any("id" in template.names for template in templates)
+        if named or "id" in given or ("session" in given and shape.id is not None):
+            found.add("id")
+    return frozenset(found)
+
+
+def takes(profile: Profile, verb: str) -> frozenset[str]:
+    """Return the arguments that the operation's templates hand over; a session object's data can be edited."""
+    names: set[str] = set()
+    for template in templates_of(profile, verb):
+        names |= template.names
+        if template.root == SESSION:
+            names.add("session")
+    return frozenset(names)
+
+
+def must_be_given(profile: Profile, verb: str) -> frozenset[str]:
+    """Return the arguments that the operation's templates hand over in every call."""
+    return frozenset(
+        argument.name
+        for template in templates_of(profile, verb)
+        for argument in template.handed_over
+        if argument.name is not None and not argument.optional
+    )
+
+
+def misfits(plan: Plan, profile: Profile) -> tuple[str, ...]:
+    """Return what the story says and the profile's templates cannot take or tell, each in words."""
+    found: list[str] = []
+    for step in plan.scenario.all_steps:
+        if not isinstance(step, Step):
+            continue
+        if step.verb in VERBS and step.verb in profile.operations:
+            found += _untaken(step, profile)
+            found += _untold(step, profile)
+        elif step.verb == "expect":
+            found += _unseen(step, profile)
+    return tuple(dict.fromkeys(found))
+
+
+def _untaken(step: Step, profile: Profile) -> Iterator[str]:
+    taken = takes(profile, step.verb)
+    editable = "session" in taken and step.verb != "create"
+    for name in step.arguments:
+        wanted = _TAKEN.get(str(name))
+        if wanted is None or taken.intersection(wanted) or (editable and name in _EDITS):
+            continue
+        yield f"{step.verb} that takes {_shown(str(name))}"
+    required = must_be_given(profile, step.verb)
+    for name in _STORYS_OWN:
+        if name in required and name not in step.arguments:
+            yield f"{step.verb} without {name}"
+
+
+def _untold(step: Step, profile: Profile) -> Iterator[str]:
+    told = tells(profile, step.verb)
+    paths: Any = step.capture.values()
+    asked = [*step.answer, *(path[0] for path in paths)]
+    if step.verb == "create":
+        asked.append("id")
+    for facet in asked:
+        if facet not in told:
+            yield f"{step.verb} that tells {_shown(str(facet))}"
+
+
+def _unseen(step: Step, profile: Profile) -> Iterator[str]:
+    for name in step.arguments:
+        facet = FACET_OF.get(str(name))
+        if facet is None:
+            continue
+        looks = LOOKS[str(name)]
+        if not any(facet in tells(profile, verb) for verb in looks):
+            yield f"{' or '.join(looks)} that tells {_shown(facet)}"
+
+
+def _shown(name: str) -> str:
+    return "changes" if name == "set" else name.removesuffix("_us")

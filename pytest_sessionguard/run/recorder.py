@@ -1,0 +1,103 @@
+"""What happens on a stage, noted as it happens.
+
+Safe to use from several threads: hooks may be called from any of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.core.history import Entry, Event, History, Note, Stamp, history
+from pytest_sessionguard.core.operations import Operation, Outcome
+from pytest_sessionguard.core.values import UNSET, Unset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """An operation that was called and has not answered yet."""
+
+    client: str
+    operation: Operation
+    called: Stamp
+    order: int
+    place: str
+
+
+class Recorder:
+    """Number and stamp what happens; one case each."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last = 0
+        self._entries: list[Entry] = []
+        self._taken = 0
+        self._under_way: dict[int, Begun] = {}
+        self._began_us = clock.monotonic_us
+        self.place = ""
+
+    def stamp(self) -> Stamp:
+        """Return this instant on both clocks."""
+        return Stamp(wall_us=self._clock.wall_us, mono_us=self._clock.monotonic_us)
+
+    def offset_us(self, stamp: Stamp) -> int:
+        """Return how long after the beginning of the case the stamp was made, in virtual microseconds."""
+        return stamp.mono_us - self._began_us
+
+    def begin(self, client: str, operation: Operation, place: str) -> Begun:
+        """Note that an operation is called."""
+        with self._lock:
+            self._last += 1
+            begun = Begun(client=client, operation=operation, called=self.stamp(), order=self._last, place=place)
+            self._under_way[begun.order] = begun
+            return begun
+
+    def end(self, begun: Begun, outcome: Outcome) -> Event:
+        """Note that it has answered."""
+        with self._lock:
+            self._last += 1
+            del self._under_way[begun.order]
+            event = Event(
+                client=begun.client,
+                operation=begun.operation,
+                outcome=outcome,
+                called=begun.called,
+                returned=self.stamp(),
+                call_order=begun.order,
+                return_order=self._last,
+                place=begun.place,
+            )
+            self._entries.append(event)
+            return event
+
+    def note(self, *, kind: str, subject: str = "", id: Hashable | Unset = UNSET) -> None:
+        """Note something that happens beside the calls."""
+        with self._lock:
+            self._last += 1
+            note = Note(kind=kind, subject=subject, id=id, at=self.stamp(), order=self._last, place=self.place)
+            self._entries.append(note)
+
+    def forget(self, begun: Begun) -> None:
+        """Take back the beginning of an operation whose case starts over."""
+        with self._lock:
+            self._under_way.pop(begun.order, None)
+
+    def under_way(self) -> tuple[Begun, ...]:
+        """Return the operations that have not answered yet, in the order of their calls."""
+        with self._lock:
+            return tuple(self._under_way.values())
+
+    def take(self) -> tuple[Entry, ...]:
+        """Return what was noted since the last time this was asked."""
+        with self._lock:
+            new = tuple(self._entries[self._taken :])
+            self._taken = len(self._entries)
+            return new
+
+    def history(self) -> History:
+        """Return everything that was noted."""
+        with self._lock:
+            return history(self._entries)

@@ -1,0 +1,258 @@
+"""From plans to a result: each plan on a stage of its own, judged, and told apart by whose fault it was.
+
+A fault of the harness is an error of its case, never a violation; what the user got wrong is a `UsageError`; an
+interruption passes through once everything is cleared up.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.core import plan as plans
+from pytest_sessionguard.core.model import Model
+from pytest_sessionguard.core.plan import Plan
+from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.properties import PROPERTIES, claimed
+from pytest_sessionguard.core.result import CaseResult, Result, counts, merge_cases
+from pytest_sessionguard.core.scenario import FIGURES
+from pytest_sessionguard.core.values import FrozenMap
+from pytest_sessionguard.core.violation import ViolationFound
+from pytest_sessionguard.errors import UsageError, VirtualDeadlock
+from pytest_sessionguard.run import driving
+from pytest_sessionguard.run.case import EXPECTATION, Case
+from pytest_sessionguard.run.fit import misfits, templates_of
+from pytest_sessionguard.run.invariants import Invariants
+from pytest_sessionguard.run.stage import Stage
+from pytest_sessionguard.run.telling import replay_of
+from pytest_sessionguard.target.making import CannotBeMade, NeedsLoop, wants_loop
+from pytest_sessionguard.target.shape import Profile
+
+ON_CASE = Callable[[CaseResult], None]
+
+
+class Runner:
+    """Runs plans against one target, and remembers what it has learnt of it.
+
+    `target`: what a command line calls the target, for the command that repeats a case.
+    """
+
+    def __init__(self, profile: Profile, *, target: str = "") -> None:
+        self.profile = profile
+        self.target = target or profile.name
+        self._in_loop: bool | None = None
+        self._was_made = False
+
+    # -- one case ---------------------------------------------------------------------------------------------------
+
+    def run(self, plan: Plan) -> CaseResult:
+        """Run one plan.
+
+        Raises:
+            UsageError: the profile does not fit the manager, or the story speaks of a session that is not there.
+        """
+        missing = self._missing(plan)
+        if missing:
+            return self._case(plan, "skipped", f"needs {'; '.join(missing)}")
+        began_s = time.perf_counter()
+        if self._in_loop is None:
+            self._in_loop = wants_loop(self.profile)
+        try:
+            return self._run(plan, self._in_loop or self._must_share_loop(plan), began_s)
+        except NeedsLoop:
+            # Something to await turned up: the case starts over inside a loop, and so do all that follow.
+            self._in_loop = True
+        return self._run(plan, True, began_s)
+
+    def _run(self, plan: Plan, in_loop: bool, began_s: float) -> CaseResult:
+        profile = self.profile
+        policy = plans.effective(plan, profile.policy)
+        clock = VirtualClock()
+        invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
+        stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles)
+        case = Case(plan, stage, self._model(policy, in_loop), invariants, self.target)
+        status, reason, found = "held", "", None
+        try:
+            driving.drive(clock, case.run, in_loop=in_loop)
+            self._was_made = True
+        except CannotBeMade as error:
+            if not self._was_made:
+                raise
+            status, reason, found = "violated", "", case.teller.of_making(error)
+        except VirtualDeadlock as error:
+            status, found = "violated", case.teller.of_deadlock(error)
+        except (UsageError, NeedsLoop):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, it is ours to answer for, and told as that.
+            status, reason = "error", traceback.format_exc()
+        finally:
+            stage.clear()
+        return self._result(plan, case, invariants, status, reason, found, time.perf_counter() - began_s)
+
+    def _result(
+        self,
+        plan: Plan,
+        case: Case,
+        invariants: Invariants,
+        status: str,
+        reason: str,
+        found: ViolationFound | None,
+        real_s: float,
+    ) -> CaseResult:
+        exercised = case.exercised()
+        unjudged = {**invariants.unjudged(exercised), **case.unjudged}
+        violation = found if found is not None else case.found
+        if status != "error" and violation is not None:
+            status = "violated"
+        elif status == "held" and unjudged:
+            status = "unproven"
+            reason = "; ".join(f"{name}: {why}" for name, why in unjudged.items())
+        elif status == "held" and not exercised:
+            status, reason = "unproven", "nothing in it was judged"
+        history = case.stage.recorder.history()
+        return self._case(
+            plan,
+            status,
+            reason,
+            violations=(violation,) if violation is not None and status == "violated" else (),
+            exercised=counts(exercised),
+            unjudged=cast("dict[str, str]", FrozenMap(unjudged)),
+            steps=case.steps,
+            operations=len(history.events),
+            virtual_us=case.stage.clock.virtual_elapsed_us,
+            real_s=real_s,
+            output=case.stage.output.text,
+            warnings=self.profile.warnings,
+        )
+
+    def _case(self, plan: Plan, status: str, reason: str, **more: Any) -> CaseResult:
+        story = plan.scenario
+        return CaseResult(
+            title=story.title,
+            cell=plan.name,
+            path=story.path,
+            line=story.place.line,
+            status=status,
+            reason=reason,
+            **more,
+        )
+
+    # -- what the target is ------------------------------------------------------------------------------------------
+
+    def _missing(self, plan: Plan) -> tuple[str, ...]:
+        """Return what the plan needs and the target lacks."""
+        profile = self.profile
+        adjustable = frozenset(profile.placeholders) & frozenset(FIGURES)
+        operations = frozenset(str(verb) for verb in profile.operations)
+        missing = plans.unmet(plan, profile.policy, operations, profile.callers, adjustable)
+        return missing or misfits(plan, profile)
+
+    def _must_share_loop(self, plan: Plan) -> bool:
+        """Say whether a sync target is called by tasks: then its callers share a loop even though it does not."""
+        return self.profile.callers == "tasks" and plans.needs(plan.scenario).at_once
+
+    def _model(self, policy: Policy, in_loop: bool) -> Model:
+        hooks: Any = self.profile.hooks
+        return Model(
+            policy=policy,
+            operations=frozenset(str(verb) for verb in self.profile.operations),
+            # A cleaner that is a task lives in virtual time; one that is a thread still waits in real time.
+            background=in_loop and policy.sweep_interval is not None,
+            close_hook=any(declared.role == "close" for declared in hooks.values()),
+        )
+
+
+def claims(profile: Profile, policy: Policy | None = None) -> tuple[str, ...]:
+    """Return the properties that the profile claims."""
+    hooks: Any = profile.hooks
+    extras = set()
+    if profile.callers != "one":
+        extras.add("callers")
+    if profile.callers == "tasks":
+        extras.add("callers.tasks")
+    if hooks:
+        extras.add("hooks")
+    if any(declared.role == "close" for declared in hooks.values()):
+        extras.add("hook.close")
+    if "dir" in profile.placeholders:
+        extras.add("files")
+    if profile.probes:
+        extras.add("probes")
+    if profile.session.version is not None or any(
+        template.result == "version" for verb in profile.operations for template in templates_of(profile, str(verb))
+    ):
+        extras.add("version")
+    return claimed(policy or profile.policy, [str(verb) for verb in profile.operations], extras)
+
+
+def run_plan(plan: Plan, profile: Profile, *, target: str = "") -> CaseResult:
+    """Run one plan against a profile's manager.
+
+    Raises:
+        UsageError: the profile does not fit the manager, or the story speaks of a session that is not there.
+    """
+    return Runner(profile, target=target).run(plan)
+
+
+def run_all(
+    plan_list: Iterable[Plan],
+    profile: Profile,
+    *,
+    target: str = "",
+    seed: int = 0,
+    on_case: ON_CASE | None = None,
+) -> Result:
+    """Run every plan and return what became of them; an interruption ends the run and is told in the result.
+
+    Raises:
+        UsageError: see `run_plan`.
+    """
+    runner = Runner(profile, target=target)
+    cases: list[CaseResult] = []
+    began_s = time.perf_counter()
+    interrupted = False
+    try:
+        for plan in plan_list:
+            case = runner.run(plan)
+            cases.append(case)
+            if on_case is not None:
+                on_case(case)
+    except KeyboardInterrupt:
+        interrupted = True
+    return gather(
+        cases, profile, target=runner.target, seed=seed, real_s=time.perf_counter() - began_s, interrupted=interrupted
+    )
+
+
+def gather(
+    cases: Iterable[CaseResult],
+    profile: Profile,
+    *,
+    target: str,
+    seed: int = 0,
+    real_s: float = 0.0,
+    interrupted: bool = False,
+) -> Result:
+    """Return the result of cases that were run against a profile's manager."""
+    ran = tuple(cases)
+    judged: Counter[str] = Counter()
+    for case in ran:
+        judged.update(case.exercised)
+    stories = (EXPECTATION,) if judged[EXPECTATION] else ()
+    return merge_cases(
+        ran,
+        target=target,
+        seed=seed,
+        claimed=(*claims(profile), *stories),
+        known=PROPERTIES,
+        duration_s=real_s,
+        warnings=profile.warnings,
+        interrupted=interrupted,
+    )
+
+
+__all__ = ["Runner", "claims", "gather", "replay_of", "run_all", "run_plan"]

@@ -1,0 +1,248 @@
+"""Clock, target and recorder, wired for one case.
+
+The clock is in force before the factory is called, every call is recorded with the instants of both clocks, and
+whatever happens the manager is ended, its folder removed and what it printed kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Final
+
+from pytest_sessionguard.clock import eventloop
+from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.core.history import Event
+from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome, Unknown
+from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.values import UNSET, Unset
+from pytest_sessionguard.errors import HarnessError, UsageError
+from pytest_sessionguard.run.output import Output
+from pytest_sessionguard.run.recorder import Recorder
+from pytest_sessionguard.target.binding import Binding
+from pytest_sessionguard.target.shape import Profile
+
+# Who starts and ends the manager in the record.
+HARNESS: Final = "harness"
+
+# After these a session object that was held before is as good as before.
+_HARMLESS: Final = frozenset(
+    {"get", "exists", "ttl", "list", "count", "metrics", "history", "is_expired", "health", "start", "checkpoint"}
+)
+
+
+class Stage:
+    """One manager under virtual time, and the record of what it did.
+
+    `in_loop`: whether the coroutines are driven by an event loop.
+
+    Attributes:
+        ended_by_story: the story itself has stopped or closed the manager.
+    """
+
+    def __init__(
+        self, profile: Profile, policy: Policy, clock: VirtualClock, *, in_loop: bool, scribble: bool = False
+    ) -> None:
+        self.profile = profile
+        self.policy = policy
+        self.clock = clock
+        self.in_loop = in_loop
+        self.recorder = Recorder(clock)
+        self.output = Output()
+        self.folder = Path(tempfile.mkdtemp(prefix="sessionguard-"))
+        self.binding = Binding(
+            profile, policy=policy, folder=self.folder, noted=self.recorder.note, in_loop=in_loop, scribble=scribble
+        )
+        self._running = False
+        self._closed = True
+        self.ended_by_story = False
+        self._tick = 0
+        self._held_at: dict[tuple[str, Hashable], int] = {}
+        self._changed: dict[Hashable, int] = {}
+        self._all_changed = 0
+
+    # -- the life of the manager ------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Make the manager and start it.
+
+        Raises:
+            UsageError: the profile does not fit it.
+            NeedsLoop: it is async and there is no loop.
+        """
+        self.output.__enter__()
+        await self.binding.reset()
+        await self._begin("")
+
+    async def _begin(self, place: str) -> None:
+        self.recorder.place = place
+        await self.binding.make()
+        self._closed = False
+        self.ended_by_story = False
+        if self.binding.offers("start"):
+            if self.binding.framed:  # Entering it has started it.
+                self._record(Operation(verb="start"), Ok(Answer()), place)
+            else:
+                await self.perform(HARNESS, Operation(verb="start"), place)
+        self._running = True
+
+    async def end(self, place: str = "") -> tuple[Failed, ...]:
+        """End the manager as its user would; return what went wrong and stands in no event.
+
+        Stopped and closed at most once: what the story did itself is not done again, and what was entered is left.
+        """
+        self.recorder.place = place
+        if self.binding.framed:
+            return await self._leave(place)
+        if self._running and self.binding.offers("stop"):
+            await self.perform(HARNESS, Operation(verb="stop"), place)
+        if not self._closed and self.binding.offers("close"):
+            await self.perform(HARNESS, Operation(verb="close"), place)
+        self._running, self._closed = False, True
+        return ()
+
+    async def _leave(self, place: str) -> tuple[Failed, ...]:
+        verb = next((verb for verb in ("stop", "close") if self.binding.offers(verb)), None)
+        by_story = self.ended_by_story
+        begun = None
+        if verb is not None and not by_story:
+            begun = self.recorder.begin(HARNESS, Operation(verb=verb), place)
+        try:
+            failed = await self.binding.leave()
+        except BaseException:
+            if begun is not None:
+                self.recorder.forget(begun)
+            raise
+        finally:
+            self._running, self._closed = False, True
+        if begun is not None:
+            self.recorder.end(begun, failed if failed is not None else Ok(Answer()))
+            return ()
+        return (failed,) if failed is not None and not by_story else ()
+
+    async def restart(self, place: str) -> tuple[Failed, ...]:
+        """End the manager and make it anew in the same folder; return what went wrong and stands in no event."""
+        problems = await self.end(place)
+        self.recorder.note(kind="restarted")
+        self._staled()
+        try:
+            await self._begin(place)
+        except UsageError as error:
+            return (*problems, Failed(str(error)))
+        return problems
+
+    async def close(self) -> tuple[Failed, ...]:
+        """End the manager and clear up; return what went wrong and stands in no event."""
+        try:
+            return await self.end()
+        finally:
+            self.clear()
+
+    def clear(self) -> None:
+        """Remove the folder and give the terminal back; may be called again."""
+        self.output.__exit__(None, None, None)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- operations -------------------------------------------------------------------------------------------------
+
+    async def perform(self, client: str, operation: Operation, place: str) -> Event:
+        """Do one operation and record it."""
+        self.recorder.place = place
+        begun = self.recorder.begin(client, operation, place)
+        try:
+            outcome: Outcome = await self.binding.perform(client, operation)
+        except asyncio.CancelledError:
+            self.recorder.end(begun, Unknown("the run was cut off"))
+            raise
+        except BaseException:
+            self.recorder.forget(begun)
+            raise
+        event = self.recorder.end(begun, outcome)
+        self._note_life(operation.verb, outcome)
+        self._note_holders(client, operation, outcome)
+        return event
+
+    def _record(self, operation: Operation, outcome: Outcome, place: str) -> Event:
+        return self.recorder.end(self.recorder.begin(HARNESS, operation, place), outcome)
+
+    def _note_life(self, verb: str, outcome: Outcome) -> None:
+        if not isinstance(outcome, Ok):
+            return
+        if verb == "start":
+            self._running, self._closed, self.ended_by_story = True, False, False
+        elif verb == "stop":
+            self._running, self.ended_by_story = False, True
+        elif verb == "close":
+            self._running, self._closed, self.ended_by_story = False, True, True
+
+    # -- session objects that clients hold --------------------------------------------------------------------------
+
+    async def fresh_holder(self, client: str, verb: str, session_id: Hashable | Unset, place: str) -> Event | None:
+        """See to it that the client holds a fresh object of the session, by a recorded `get` where it must be.
+
+        Returns the `get` where it gave no session: then there is nothing to work with.
+
+        Raises:
+            UsageError: the profile has no operation that gives a session object.
+        """
+        if session_id is UNSET or not self.binding.wants_session(verb) or self._is_fresh(client, session_id):
+            return None
+        if not self.gives_session("get"):
+            if self.binding.holds(client, session_id):
+                return None  # What create gave is all that there is.
+            raise UsageError(
+                f"{self.profile.name}: {verb} works on a session object, and no operation gives client {client} one: "
+                "expected `get` with `-> session`"
+            )
+        event = await self.perform(client, Operation(verb="get", id=session_id), place)
+        return None if self.binding.holds(client, session_id) and self._is_fresh(client, session_id) else event
+
+    def gives_session(self, verb: str) -> bool:
+        """Say whether the operation answers a session object."""
+        templates = self.profile.operations.get(verb)
+        return bool(templates) and templates[-1].result == "session"  # type: ignore[index] # a FrozenMap of tuples
+
+    def _is_fresh(self, client: str, session_id: Hashable) -> bool:
+        held_at = self._held_at.get((client, session_id), -1)
+        held = self.binding.holds(client, session_id)
+        return held and held_at >= max(self._changed.get(session_id, 0), self._all_changed)
+
+    def _note_holders(self, client: str, operation: Operation, outcome: Outcome) -> None:
+        self._tick += 1
+        told = outcome.answer.id if isinstance(outcome, Ok) else UNSET
+        if operation.verb not in _HARMLESS:
+            if operation.id is UNSET and (operation.verb != "create" or self.policy.limit is not None):
+                self._all_changed = self._tick
+            for one in (operation.id, told):
+                if one is not UNSET:
+                    self._changed[one] = self._tick
+        if self.gives_session(operation.verb) or self.binding.wants_session(operation.verb):
+            for one in (operation.id, told):
+                if one is not UNSET and self.binding.holds(client, one):
+                    self._held_at[client, one] = self._tick
+        if isinstance(outcome, Ok) and operation.verb == "get" and outcome.answer.absent in ("none", "false"):
+            self.binding.drop(operation.id)
+
+    def _staled(self) -> None:
+        self._tick += 1
+        self._all_changed = self._tick
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    async def advance(self, span_us: int) -> None:
+        """Let virtual time pass; timers due by then run before this returns."""
+        if span_us < 0:
+            raise HarnessError(f"time cannot pass by {span_us} us")
+        self._staled()
+        if self.in_loop:
+            await eventloop.advance(self.clock, span_us)
+        else:
+            self.clock.advance(span_us)
+
+    async def set_clock(self, wall_us: int) -> None:
+        """Set the wall clock; the monotonic clock does not notice."""
+        self._staled()
+        self.clock.set_wall(wall_us)
