@@ -98,13 +98,14 @@ def _text(reference: str, factory: Any, subject: Subject, path: str | None) -> s
     if path is not None:
         head.append(Line("path", f'["{path}"]'))
     settings, figures = manager_lines(factory, subject)
-    policy, errors = policy_lines(subject, figures)
+    policy, errors = policy_lines(subject, figures, factory)
+    marked = any(line.key == "expired" and "marked" in line.value for line in policy)
     parts = [
         f"# A first profile of {subject.owner.__name__}, proposed by its names and its source.",
         "# What is marked `guessed` is worth a look.",
         *_table("manager", [*head, *settings]),
         *_table("operations", _operation_lines(subject)),
-        *_table("session", _session_lines(subject)),
+        *_table("session", _session_lines(subject, marked=marked)),
         *_table("policy", policy),
         *_table("errors", errors),
     ]
@@ -125,11 +126,11 @@ def _operation_lines(subject: Subject) -> list[Line]:
     ]
 
 
-def _session_lines(subject: Subject) -> list[Line]:
+def _session_lines(subject: Subject, *, marked: bool) -> list[Line]:
+    lines = [] if subject.data_type == "dict" else [Line("data_type", f'"{subject.data_type}"', "by its annotations")]
     if not subject.gives_sessions:
-        return []
+        return lines
     fields = subject.fields
-    lines = []
     taken: set[str] = set()
     for part, names in FIELDS.items():
         found = next((name for name in names if name in fields and name not in taken), None)
@@ -139,6 +140,8 @@ def _session_lines(subject: Subject) -> list[Line]:
     held = {line.key for line in lines}
     if "data" not in held and subject.session_class is not None and hasattr(subject.session_class, "__getitem__"):
         lines.append(Line("data", '"."', "the session itself looks like a mapping"))
+    if "status" in held and marked:
+        lines.append(Line("expired_status", '"expired"', "by its source"))
     return lines
 
 

@@ -18,6 +18,7 @@ _TIME_WORDS: Final = re.compile(r"expir|ttl|timeout|deadline|stale|alive|is_vali
 _SEEN_WORDS: Final = re.compile(r"last_|access|activity|expir|seen|deadline|touched|updated")
 _RENEWING: Final = re.compile(r"^_?(touch|refresh|renew|update_activity|mark_active|bump|keep_alive)")
 _LIMIT_WORDS: Final = re.compile(r"max_|limit|capacity|full|quota|len\(")
+_SQL_SEEN: Final = re.compile(r"(last_\w+|seen|access\w*|expir\w*|activity\w*)\s*=\s*[?:%$]")
 _ID_WORDS: Final = re.compile(r"(^|_)(id|sid|token|key|uuid|identifier|handle)$|token_|uuid|secrets\.")
 _COUNT_WORDS: Final = re.compile(r"count|removed|purged|expired|deleted|evicted|cleaned|^n$|total")
 
@@ -64,6 +65,8 @@ class Method:
         """Whether it sets something that looks like the last activity, or calls what renews."""
         for method in self.reach:
             if method is not self and _RENEWING.match(method.name):
+                return True
+            if _SQL_SEEN.search(method.source):
                 return True
             if re.search(r"\.touch\(|\.refresh\(|\.renew\(|move_to_end", method.source):
                 return True
@@ -118,7 +121,7 @@ class Method:
             if len(node.ops) != 1:
                 continue
             left, right = ast.unparse(node.left), ast.unparse(node.comparators[0])
-            words = re.compile(r"ttl|timeout|expir|deadline|max_age|max_idle|lifetime")
+            words = re.compile(r"ttl|timeout|expir|deadline|max_age|idle|lifetime", re.IGNORECASE)
             on_left, on_right = words.search(left), words.search(right)
             if bool(on_left) == bool(on_right):
                 continue

@@ -85,6 +85,15 @@ class Subject:
         return tuple(dict.fromkeys([*instance_attributes(self.session_class), *self.session_keys, *shown]))
 
     @property
+    def data_type(self) -> str:
+        """The type of the data, as far as annotations tell: "dict", "str" or "bytes"."""
+        for guess in (self.guesses.get("get"), self.guesses.get("pop")):
+            kinds = frozenset() if guess is None else _kinds(_returns(guess.method)) - {type(None)}
+            if guess is not None and guess.result == "data" and kinds & {str, bytes}:
+                return "bytes" if bytes in kinds else "str"
+        return "dict"
+
+    @property
     def gives_sessions(self) -> bool:
         """Whether any operation answers a session object."""
         return any(guess.result == "session" for guess in self.guesses.values())

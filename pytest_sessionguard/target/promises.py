@@ -6,6 +6,7 @@ import inspect
 import math
 import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from pytest_sessionguard.target import evidence
 from pytest_sessionguard.target.guessing import Guess, Subject
 from pytest_sessionguard.target.imports import error_class
 from pytest_sessionguard.target.placeholders import TIMES, UNITS_US
+from pytest_sessionguard.target.templates import parse
 from pytest_sessionguard.target.usual_names import EXISTING, FIELDS, error_meaning, setting_meaning, snake, unit_of
 
 # What is handed over where the factory gives no figure of its own.
@@ -56,6 +58,9 @@ def manager_lines(factory: Any, subject: Subject) -> tuple[list[Line], dict[str,
         lines.append(Line("granularity", '"1s"', "it counts whole seconds"))
     for told in settings:
         lines += _argument_lines(told, unit, figures)
+    if factory is not subject.owner:
+        for told in _settings(subject.owner):  # What the function leaves at its default is still promised.
+            list(_argument_lines(told, unit, figures))
     for name, value in _constants(subject):
         key = setting_meaning(name)
         if key is not None and key not in figures:
@@ -151,15 +156,13 @@ def _figure(key: str, value: Any, name: str) -> str | None:
 
 
 def _constants(subject: Subject) -> Iterator[tuple[str, Any]]:
-    """Yield the constants of the class and of its module."""
+    """Yield the constants of the class and of its module that its methods use."""
     module = sys.modules.get(subject.owner.__module__)
+    source = _source(subject)
     for space in (vars(subject.owner), vars(module) if module is not None else {}):
         for name, value in space.items():
-            if (
-                not name.startswith("__")
-                and (_is_number(value) or isinstance(value, timedelta))
-                and name.upper() == name
-            ):
+            plain = _is_number(value) or isinstance(value, timedelta)
+            if plain and name.upper() == name and re.search(rf"\b{re.escape(name)}\b", source):
                 yield name, value
 
 
@@ -176,14 +179,17 @@ def _callers(subject: Subject) -> str:
 # -- the policy -----------------------------------------------------------------------------------------------------
 
 
-def policy_lines(subject: Subject, figures: dict[str, Line]) -> tuple[list[Line], list[Line]]:
+def policy_lines(subject: Subject, figures: dict[str, Line], factory: Any) -> tuple[list[Line], list[Line]]:
     """Return the lines of [policy] and of [errors]."""
     errors = _errors(subject)
     lines = list(figures.values())
-    if "idle_timeout" in figures or "absolute_timeout" in figures:
-        lines += _time_lines(subject)
-    if "timeout" in _names(subject.guesses["create"]):
+    own_timeouts = "timeout" in _arguments_of(subject.guesses["create"])
+    if "idle_timeout" in figures or "absolute_timeout" in figures or own_timeouts:
+        lines += _time_lines(subject, factory)
+    if own_timeouts:
+        meaning = "default" if "idle_timeout" in figures else "never"
         lines.append(Line("per_session_timeout", "true"))
+        lines.append(Line("none_timeout", f'"{meaning}"', "what is usual"))
     lines += _existing_lines(subject, errors)
     lines += _missing_lines(subject, errors)
     if "limit" in figures:
@@ -199,17 +205,19 @@ def _list(words: list[str]) -> str:
     return shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
 
 
-def _names(guess: Guess) -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", guess.text))
+def _arguments_of(guess: Guess) -> frozenset[str]:
+    return parse(guess.text).names
 
 
-def _time_lines(subject: Subject) -> Iterator[Line]:
+def _time_lines(subject: Subject, factory: Any) -> Iterator[Line]:
     guesses = subject.guesses
     told = {guess.method.comparison() for guess in guesses.values()} - {None}
     told |= {method.comparison() for name, method in subject.methods.items() if _CLEANS.search(name)} - {None}
+    if subject.session_class is not None:
+        told |= {method.comparison() for method in evidence.methods_of(subject.session_class).values()} - {None}
     if told == {"alive"}:
         yield Line("at_timeout", '"alive"', "it compares so that the timeout itself is still alive")
-    if re.search(r"monotonic|loop\.time\(", _source(subject)):
+    if re.search(r"monotonic|loop\.time\(", _source(subject)) or _is_given_monotonic(factory):
         yield Line("clock", '"monotonic"', "it reads that clock")
     yield from _activity_lines(subject)
     looking = guesses.get("get") or guesses.get("exists")
@@ -224,11 +232,17 @@ def _time_lines(subject: Subject) -> Iterator[Line]:
             yield Line("revivable", "true", f"{renewing.method.name} does not look at the time")
 
 
+def _is_given_monotonic(factory: Any) -> bool:
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(one.default in (time.monotonic, time.perf_counter) for one in parameters)
+
+
 def _marks(subject: Subject, looking: Guess) -> bool:
     has_status = any(name in subject.fields for name in FIELDS["status"])
-    return has_status and any(
-        re.search(r"stat(us|e)\s*=\s*.*expired", one.source, re.I) for one in looking.method.reach
-    )
+    return has_status and any(re.search(r"""["']expired["']|\.EXPIRED\b""", one.source) for one in looking.method.reach)
 
 
 def _checks(guess: Guess) -> bool:
@@ -259,7 +273,7 @@ def _words(words: list[str]) -> str:
 
 def _existing_lines(subject: Subject, errors: dict[str, list[str]]) -> Iterator[Line]:
     create = subject.guesses["create"]
-    if "id" not in _names(create) - {create.result}:
+    if "id" not in _arguments_of(create):
         return
     if snake(create.method.name).replace("_session", "") in EXISTING:
         yield Line("existing", '"return"', "by its name")
@@ -285,8 +299,12 @@ def _missing_lines(subject: Subject, errors: dict[str, list[str]]) -> Iterator[L
             yield Line(f"missing.{verb}", '"error"', "it raises")
         elif guess.result in ("found", "flag"):
             yield Line(f"missing.{verb}", '"false"', "it answers yes or no")
-        elif guess.result in ("data", "session") and any(text in ("{}", "dict()") for text in guess.method.returned):
+        elif guess.result in ("data", "session") and _falls_back_to_empty(guess):
             yield Line(f"missing.{verb}", '"empty"', "it answers an empty one")
+
+
+def _falls_back_to_empty(guess: Guess) -> bool:
+    return any(text in ("{}", "dict()") or re.search(r"\.get\(\w+, \{\}\)", text) for text in guess.method.returned)
 
 
 def _limit_lines(subject: Subject, errors: dict[str, list[str]], limit: Line) -> list[Line] | None:
@@ -296,6 +314,8 @@ def _limit_lines(subject: Subject, errors: dict[str, list[str]], limit: Line) ->
     lines = []
     if re.search(r"per_(user|owner|client|account)", limit.note):
         lines.append(Line("limit_scope", '"owner"', "by its name"))
+    if _checks(create):
+        lines.append(Line("limit_counts", '"live"', "it does not count what has expired"))
     if "limit" in errors:
         return lines
     if re.search(r"last_|accessed|activity|move_to_end|lru", source) and re.search(
@@ -311,7 +331,8 @@ def _limit_lines(subject: Subject, errors: dict[str, list[str]], limit: Line) ->
 
 def _data_lines(subject: Subject) -> Iterator[Line]:
     looking = subject.guesses.get("get")
-    if looking is not None and looking.method.tree is not None and not looking.method.copies:
+    shared = looking is not None and looking.method.tree is not None and not looking.method.copies
+    if looking is not None and shared and subject.data_type not in ("str", "bytes"):
         yield Line("data", '"live"', f"{looking.method.name} hands out what it keeps")
     update = subject.guesses.get("update")
     if update is not None and update.method.tree is not None:

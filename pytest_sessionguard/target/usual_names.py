@@ -38,7 +38,7 @@ _VERBS: Final[Mapping[str, str]] = {
     "resume": "resume reconnect restore",
     "attach": "attach attach_resource add_resource own",
     "list": "list ids list_ids keys all list_all get_all get_ids active get_active list_active all_ids active_ids "
-    "get_active_ids get_all_ids sids",
+    "get_active_ids get_all_ids sids get_user user of of_user list_user for_user get_for_user of_owner",
     "count": "count size get_count active_count get_active_count count_active total num number_of length total_count",
     "sweep": "sweep cleanup clean_up clean purge purge_expired cleanup_expired cleanup_stale remove_expired "
     "evict_expired "
