@@ -1,0 +1,121 @@
+"""A vault that never answers None: whatever is not there, over, taken or out of date is an error of its own class.
+
+Every value carries a version, and whoever saves over another's change is refused.
+"""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+
+class VaultError(Exception):
+    """The root of the vault's refusals."""
+
+
+class NoSuchBox(VaultError):
+    """There is no box of this id."""
+
+
+class BoxExpired(NoSuchBox):
+    """There was one, but its time is over."""
+
+
+class BoxTaken(VaultError):
+    """A box of this id is in use."""
+
+
+class VaultFull(VaultError):
+    """There is no room for another box."""
+
+
+class Outdated(VaultError):
+    """The box was changed since it was read."""
+
+
+@dataclass
+class Box:
+    """One box."""
+
+    id: str
+    content: dict[str, Any]
+    made: float
+    used: float
+    version: int = 1
+
+
+class StrictVault:
+    """Keeps boxes: each ends when it was idle for too long or is too old, whichever comes first."""
+
+    def __init__(self, idle_s: float, life_s: float, room: int) -> None:
+        self.idle_s = idle_s
+        self.life_s = life_s
+        self.room = room
+        self.boxes: dict[str, Box] = {}
+        self.over: set[str] = set()
+
+    def _live(self, box_id: str) -> Box:
+        self.purge()
+        if box_id in self.over:
+            raise BoxExpired(box_id)
+        if box_id not in self.boxes:
+            raise NoSuchBox(box_id)
+        return self.boxes[box_id]
+
+    def purge(self) -> int:
+        """Forget the boxes that are over and return how many they were."""
+        now = time.time()
+        over = [box.id for box in self.boxes.values() if now - box.used >= self.idle_s or now - box.made >= self.life_s]
+        for box_id in over:
+            del self.boxes[box_id]
+            self.over.add(box_id)
+        return len(over)
+
+    def add(self, content: dict[str, Any], box_id: str | None = None) -> Box:
+        """Begin a box."""
+        self.purge()
+        chosen = box_id or secrets.token_hex(16)
+        if chosen in self.boxes:
+            raise BoxTaken(chosen)
+        if len(self.boxes) >= self.room:
+            raise VaultFull(f"{self.room} boxes at most")
+        now = time.time()
+        self.boxes[chosen] = Box(chosen, copy.deepcopy(content), now, now)
+        self.over.discard(chosen)
+        return copy.deepcopy(self.boxes[chosen])
+
+    def look(self, box_id: str) -> Box:
+        """Return a copy of the box."""
+        return copy.deepcopy(self._live(box_id))
+
+    def knock(self, box_id: str) -> None:
+        """Renew the box."""
+        self._live(box_id).used = time.time()
+
+    def replace(self, box_id: str, content: dict[str, Any], version: int) -> int:
+        """Replace the content if the box is still at this version; returns the new version."""
+        box = self._live(box_id)
+        if box.version != version:
+            raise Outdated(f"{box_id} is at version {box.version}, not {version}")
+        box.content = copy.deepcopy(content)
+        box.version += 1
+        box.used = time.time()
+        return box.version
+
+    def put(self, box_id: str, key: str, value: Any) -> int:
+        """Set one key of the content; returns the new version."""
+        box = self._live(box_id)
+        return self.replace(box_id, {**box.content, key: value}, box.version)
+
+    def drop(self, box_id: str) -> None:
+        """Forget the box."""
+        self._live(box_id)
+        del self.boxes[box_id]
+
+    def ids(self) -> set[str]:
+        """Return the ids of all boxes."""
+        self.purge()
+        return set(self.boxes)
