@@ -38,6 +38,15 @@ class Known:
     timeout_us: int | Unset | None = UNSET
 
 
+class NeverMade(Exception):
+    """A story speaks of a session that the manager refused to make."""
+
+    def __init__(self, name: str, answer: str) -> None:
+        self.name = name
+        self.answer = answer
+        super().__init__(f"{name} was never made: {answer}")
+
+
 class Acquaintance:
     """The sessions of one case, by the names of its story."""
 
@@ -45,6 +54,7 @@ class Acquaintance:
         self._profile = profile
         self._policy = policy
         self._ids: dict[str, Hashable] = {}
+        self._refused: dict[str, str] = {}
         self._known: dict[Hashable, Known] = {}
         self._chosen = 0
 
@@ -54,11 +64,14 @@ class Acquaintance:
         """Return the id that a story means.
 
         Raises:
+            NeverMade: the manager gave no session when it was to be made.
             UsageError: no session has the name yet.
         """
         if isinstance(reference, RawId):
             return reference.value
         name = str(reference)
+        if name in self._refused:
+            raise NeverMade(name, self._refused[name])
         if name not in self._ids:
             text = f"no session is named {name!r} by now{did_you_mean(name, self._ids)}"
             raise UsageError([Fault(place.path, place.line, place.column, text)])
@@ -67,6 +80,12 @@ class Acquaintance:
     def name(self, name: str, session_id: Hashable) -> None:
         """Let the story call the session by a name from now on."""
         self._ids[name] = session_id
+        self._refused.pop(name, None)
+
+    def never_made(self, name: str, answer: str) -> None:
+        """Note that the manager gave no session for a name that no session has."""
+        if name not in self._ids:
+            self._refused[name] = answer
 
     def shown(self, text: str) -> str:
         """Return the text with ids replaced by the names that the story gave them."""

@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, assert_never
 
 from pytest_sessionguard.core import plan as plans
@@ -24,7 +25,7 @@ from pytest_sessionguard.core.values import UNSET, freeze, thaw
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import Fault, UsageError
 from pytest_sessionguard.run import answers, driving, looking
-from pytest_sessionguard.run.acquaintance import Acquaintance
+from pytest_sessionguard.run.acquaintance import Acquaintance, NeverMade
 from pytest_sessionguard.run.fit import must_be_given, tells
 from pytest_sessionguard.run.invariants import ISOLATION, Invariants
 from pytest_sessionguard.run.looking import Mismatch
@@ -42,11 +43,14 @@ CLIENT: Final = "client"
 
 
 class Stopped(Exception):
-    """The story ends here: something was violated."""
+    """The story ends here: something was violated.
 
-    def __init__(self, found: ViolationFound) -> None:
-        self.found = found
-        super().__init__(found.property)
+    `tell` makes the violation, once whatever ran at the same time is over too.
+    """
+
+    def __init__(self, tell: Callable[[], ViolationFound]) -> None:
+        self.tell = tell
+        super().__init__("a violation ends the story")
 
 
 class Case:
@@ -104,7 +108,7 @@ class Case:
             await part()
         except Stopped as stopped:
             if self.found is None:
-                self.found = stopped.found
+                self.found = stopped.tell()
 
     async def _end(self) -> None:
         self._report(await self.stage.close(), None)
@@ -138,7 +142,13 @@ class Case:
     # -- steps ------------------------------------------------------------------------------------------------------
 
     async def _alone(self, step: Step, client: str) -> None:
-        who = str(step.client) or client
+        try:
+            await self._done(step, str(step.client) or client)
+        except NeverMade as error:
+            mismatch = Mismatch(expected=f"a session named {error.name}", given=error.answer)
+            raise self._unmet(step.place, mismatch) from None
+
+    async def _done(self, step: Step, who: str) -> None:
         match step.verb:
             case "advance":
                 await self._advance(step)
@@ -191,9 +201,8 @@ class Case:
         if made is not UNSET and not refused:
             if isinstance(new_name, str) or isinstance(step.arguments.get("session"), str):
                 self.sessions.name(name, made)
-        elif isinstance(new_name, str) and step.refused is None:
-            given = Mismatch(expected=f"{step.verb} to give the session that is named {name}", given=str(outcome))
-            raise self._unmet(step.place, given, event)
+        elif isinstance(new_name, str):
+            self.sessions.never_made(new_name, str(outcome))
 
     def _answered(self, step: Step, event: Event) -> None:
         """Check the answer and keep what the story captures of it."""
@@ -438,7 +447,7 @@ class Case:
         entries = self.stage.recorder.take()
         self.examination = self.examination.feed(entries)
         if self.examination.finding is not None and self.found is None:
-            raise Stopped(self._violation_of_model())
+            raise Stopped(self._violation_of_model)
         if self.examination.undecided:
             self.unjudged["model"] = self.examination.undecided
 
@@ -457,7 +466,7 @@ class Case:
 
     def _unmet(self, place: Place, mismatch: Mismatch, event: Event | None = None) -> Stopped:
         found = event if event is not None else mismatch.event
-        return Stopped(self.teller.of_expectation(EXPECTATION, place, mismatch, found))
+        return Stopped(partial(self.teller.of_expectation, EXPECTATION, place, mismatch, found))
 
     def _report(self, problems: Iterable[Failed], place: Place | None, name: str = "lifecycle.errors") -> None:
         """Report what went wrong while the manager was ended or made anew.
@@ -467,7 +476,7 @@ class Case:
         """
         for problem in problems:
             given = Mismatch(expected="the manager to end and to be made without an error", given=str(problem))
-            raise Stopped(self.teller.of_expectation(name, place, given, None))
+            raise Stopped(partial(self.teller.of_expectation, name, place, given, None))
 
 
 def _of_session(event: Event, session_id: Any) -> Event:

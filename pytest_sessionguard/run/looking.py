@@ -140,7 +140,8 @@ def _shows(event: Event, answer: Answer, policy: Policy, known_data: Any) -> boo
         return bool(answer.id == operation.id)
     if answer.absent in ("none", "false"):
         return False
-    if answer.absent == "empty" and policy.of("missing", verb) == "empty":
+    empty = answer.absent == "empty" or (answer.data is not UNSET and not answer.data)
+    if empty and policy.of("missing", verb) == "empty":
         return None if not known_data else False
     return True
 

@@ -1,5 +1,6 @@
 """What a manager returned, read by the result word of its template into the facets of an answer.
 
+Empty data is told as data: whether it stands for a session that is not there is for the policy to say.
 Pure but for reading attributes of what the target gave.  Nothing is guessed: a facet is told only where the template
 and the profile say that the value carries it.
 """
@@ -89,9 +90,8 @@ class Reader:
         data: Any = UNSET
         if shape.data is not None:
             data = frozen_data(part(raw, shape.data), shape)
-        empty = data is not UNSET and not data
         return Answer(
-            absent="empty" if empty or absence(raw) is not UNSET else UNSET,
+            absent=absence(raw) if data is UNSET else UNSET,
             id=self.id_of(raw),
             owner=self._optional(raw, shape.owner),
             data=data,
@@ -118,8 +118,7 @@ class Reader:
     def _data(self, raw: Any) -> Answer:
         if raw is None or isinstance(raw, bool):
             return Answer(absent=absence(raw))
-        data = frozen_data(raw, self._shape)
-        return Answer(data=data, absent=UNSET if data else "empty")
+        return Answer(data=frozen_data(raw, self._shape))
 
     def _version(self, raw: Any) -> Answer:
         if raw is None or isinstance(raw, bool):

@@ -246,8 +246,11 @@ class Binding:
 
     async def call(self, function: Any, arguments: dict[str, Any]) -> Any:
         """Call a function of the user's with the manager, where it has a parameter of that name."""
-        parameters = inspect.signature(function).parameters
-        given = {"manager": self.manager, **arguments} if "manager" in parameters else arguments
+        try:
+            wanted = "manager" in inspect.signature(function).parameters
+        except ValueError:  # Built-in functions may have no signature that can be read.
+            wanted = False
+        given = {"manager": self.manager, **arguments} if wanted else arguments
         return await settled(function(**given), in_loop=self._in_loop)
 
 
