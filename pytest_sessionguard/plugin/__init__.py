@@ -7,7 +7,7 @@ work for it: a marker that is used, a scenario file to collect, something to tel
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -16,7 +16,10 @@ from pytest_sessionguard.plugin.fixtures import session_manager, sessionguard_cl
 
 __all__ = ["session_manager", "sessionguard_clock"]
 
-_MARKERS: Final = ("virtual_time(start=None): run the test, and the fixtures of its own, in virtual time",)
+_MARKERS: Final = (
+    "sessionguard(manager=None, **figures): the session manager under test, and figures of its policy for this test",
+    "virtual_time(start=None): run the test, and the fixtures of its own, in virtual time",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,9 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers, for --strict-markers."""
+    """Declare the markers, for --strict-markers; refuse wrong options before anything is collected."""
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
+    options.check(config)
+    config.pluginmanager.register(Ledger(config), "sessionguard-ledger")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -40,3 +45,35 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if not plugins.has_plugin("sessionguard-virtual-time"):
         plugins.register(virtual_time.VirtualTimeTests(), "sessionguard-virtual-time")
     virtual_time.ask_for_clock(item)
+
+
+class Ledger:
+    """Gathers the cases that reports carry, in the run's main process, and tells of them at the end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.carried: list[dict[str, Any]] = []
+        self.interrupted = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a case out of the report; this hook, because workers' reports come by here too."""
+        case = getattr(report, "sessionguard", None)
+        if case is not None:
+            self.carried.append(case)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Note that what follows was not run."""
+        self.interrupted = True
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell of the cases and write the report: here, where the last worker has reported and there is a terminal."""
+        if not self.carried or hasattr(self.config, "workerinput"):
+            return
+        from pytest_sessionguard.plugin import summary
+
+        result = summary.result_of(self.carried, self.config, interrupted=self.interrupted)
+        terminalreporter.section("sessionguard")
+        for line in summary.lines(result):
+            terminalreporter.line(line)
+        if options.report(self.config) is not None:
+            terminalreporter.line(f"report     {summary.write(result, self.config)}")

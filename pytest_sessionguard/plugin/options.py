@@ -32,6 +32,16 @@ def add(parser: pytest.Parser) -> None:
         parser.addini(f"sessionguard_{name}", summary, default="")
 
 
+def check(config: pytest.Config) -> None:
+    """Refuse wrong options while nothing has run.
+
+    Raises:
+        pytest.UsageError: which one, and what it takes.
+    """
+    seed(config)
+    report(config)
+
+
 def manager(config: pytest.Config) -> str | None:
     """Return the TARGET that is asked for, or None.  A path in the ini file is relative to that file."""
     asked = config.getoption("sessionguard_manager")
