@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeVar
 
 from pytest_sessionguard.core import durations
-from pytest_sessionguard.core import values as plain
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
 from pytest_sessionguard.errors import Fault, HarnessError, UsageError
 
@@ -142,7 +141,7 @@ def substitute(value: Any, variables: Mapping[str, Any]) -> Any:
         case Text(parts):
             return "".join(str(variables[part.name]) if isinstance(part, Variable) else part for part in parts)
         case Span(template):
-            return durations.parse(_scalar(substitute(template, variables), "a duration"))
+            return durations.parse(_spelled(substitute(template, variables)))
         case Count(template):
             return _whole_number(substitute(template, variables))
         case Instant(template):
@@ -157,10 +156,12 @@ def substitute(value: Any, variables: Mapping[str, Any]) -> Any:
             return value
 
 
-def _scalar(value: Any, expected: str) -> str | int | float:
-    if isinstance(value, (str, int, float)):
+def _spelled(value: Any) -> str:
+    if isinstance(value, str):
         return value
-    raise ValueError(f"{plain.show(value)} is not {expected}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError(f"{value} has no unit: a duration is written 90s, 30m, 1h30m or 5ms")
+    raise ValueError(f"{flow(value)} is not a duration")
 
 
 def variables_of(value: Any) -> Iterator[str]:
@@ -203,7 +204,8 @@ class Step:
     Attributes:
         refused: the kinds of refusal it must meet: None where nothing is said, empty where any will do.
         answer: what its answer must be, by facet; `seconds_us` for `seconds`.
-        capture: variable -> the path of what it takes of the answer: ("data", "items").
+        capture: variable -> the path of what it takes of the answer: ("data", "items"), ("seconds_us",).  A captured
+            duration is bound as text ("30m"), as those of the policy are.
         client: who calls, or empty.
     """
 
@@ -329,7 +331,8 @@ def _show_alone(step: Step) -> str:
     if step.answer:
         told += f", answer: {_show_map(step.answer)}"
     if step.capture:
-        paths = (f"{name}: {'.'.join(map(str, path))}" for name, path in step.capture.items())  # type: ignore[call-overload]  # a FrozenMap of tuples
+        captures: dict[str, Any] = dict(step.capture)
+        paths = (f"{name}: {'.'.join(path).replace('seconds_us', 'seconds', 1)}" for name, path in captures.items())
         told += f", capture: {{{', '.join(paths)}}}"
     if step.client:
         told += f", client: {step.client if isinstance(step.client, str) else repr(step.client)}"

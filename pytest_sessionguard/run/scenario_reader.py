@@ -372,7 +372,7 @@ class _Reader(Values):
                 self.fault(value, f"expected a facet of the answer, such as version or data.items, not {value.told}")
             elif path[0] not in facets:
                 self.fault(value, f"an answer has no facet {path[0]!r}{did_you_mean(path[0], facets)}")
-            found[name] = tuple(path)
+            found[name] = (_FACETS[path[0]].becomes, *path[1:]) if path and path[0] in facets else ()
         return FrozenMap(found)
 
     # -- blocks ------------------------------------------------------------------------------------------------------

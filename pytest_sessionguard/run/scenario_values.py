@@ -112,7 +112,7 @@ class Values:
             try:
                 convert(scenarios.substitute(open_value, chosen))
             except (ValueError, ArithmeticError) as error:
-                shown = ", ".join(f"${name} = {value!r}" for name, value in chosen.items())
+                shown = ", ".join(f"${name} = {scenarios.flow(value)}" for name, value in chosen.items())
                 self.fault(node, f"with {shown}: {error}")
                 break
         return open_value
@@ -143,7 +143,7 @@ class Values:
         if value is FAULTY:
             return None
         if isinstance(value, (Variable, Text)):
-            return self.open_duration(node, value)
+            return self.checked(node, Span(value), _bounded)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return self.fault(node, f"{value} has no unit; expected {TAKES['duration']}")
         if not isinstance(value, str) or len(value) > TEXT_OF_SPAN_MAX:
@@ -152,17 +152,6 @@ class Values:
             return _bounded(durations.parse(value))
         except ValueError as error:
             return self.fault(node, str(error))
-
-    def open_duration(self, node: Node, template: Template) -> Span:
-        """Return a duration that holds a variable; what a matrix gives must carry a unit as well."""
-        numbers = (int, float)
-        for chosen in self.scope.combinations(template):
-            value = scenarios.substitute(template, chosen)
-            if isinstance(value, numbers) and not isinstance(value, bool):
-                self.fault(node, f"{template} may be {value}, which has no unit; expected {TAKES['duration']}")
-                return Span(template)
-        checked: Span = self.checked(node, Span(template), _bounded)
-        return checked
 
     def timeout(self, node: Node) -> Any:
         return None if node.content is None else self.duration(node)
@@ -298,7 +287,7 @@ class Values:
     def sessions(self, node: Node) -> Any:
         if node.items is None:
             value = self.scalar(node) if isinstance(node.content, str) else None
-            return value if isinstance(value, Variable) else self.expected(node, "sessions")
+            return value if isinstance(value, Variable) or value is FAULTY else self.expected(node, "sessions")
         return tuple(self.session(item) for item in node.items)
 
 

@@ -207,7 +207,7 @@ def test_variables_are_kept_open_by_what_must_stand_in_their_place() -> None:
         }
     )
     assert base.capture == FrozenMap(
-        {"v": ("version",), "items": ("data", "items", "first"), "sid": ("id",), "left": ("seconds",)}
+        {"v": ("version",), "items": ("data", "items", "first"), "sid": ("id",), "left": ("seconds_us",)}
     )
     by_id = story.steps[2]
     assert isinstance(by_id, Step)

@@ -20,8 +20,9 @@ HERE = Path(__file__).parent
 SCHEMA = scenario_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
-# What depends on the rest of the file: the order of the steps, or a count over several lists.
+# What depends on the rest of the file: the order of the steps, the values of variables, a count over several lists.
 BEYOND_A_SCHEMA = {
+    "matrix-values-that-do-not-fit",
     "session-before-it-is-made",
     "session-beyond-a-repeat",
     "session-of-another-branch",
