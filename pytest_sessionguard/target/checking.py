@@ -28,7 +28,7 @@ _ENTERING: Final = ("__enter__", "__aenter__")
 
 def check(findings: Findings, profile: Profile, tables: Mapping[str, Any]) -> Profile:
     """Note what the profile names and nobody finds; return it with the places of its templates."""
-    _check_folders(findings, profile)
+    _check_folders(findings, profile, _table(tables, "manager").get("path", ()))
     put_on_path(profile.paths)
     if "path" not in _table(tables, "manager"):
         put_on_path([profile.folder], last=True)
@@ -92,10 +92,12 @@ def _templates(profile: Profile, tables: Mapping[str, Any]) -> Iterator[tuple[Ke
         yield ("manager", "background"), ("background", 0), profile.background
 
 
-def _check_folders(findings: Findings, profile: Profile) -> None:
+def _check_folders(findings: Findings, profile: Profile, written: Any) -> None:
     for index, folder in enumerate(profile.paths):
         if not Path(folder).is_dir():
-            findings.at_value(("manager", "path", index), f"no folder {folder}: expected one beside {profile.folder}")
+            findings.at_value(
+                ("manager", "path", index), f"no folder {written[index]!r}: expected one, relative to the profile"
+            )
 
 
 def _looked_up(findings: Findings, where: KeyPath, reference: Any) -> Any:

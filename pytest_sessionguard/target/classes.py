@@ -24,13 +24,13 @@ def class_faults(template: Template, owner: type) -> Iterator[TemplateError]:
     """Yield what the template asks of instances of the class and the class certainly lacks."""
     dunder = needed_dunder(template)
     if dunder is not None:
-        if inspect.getattr_static(owner, dunder, _ABSENT) is _ABSENT and not answers_dynamically(owner):
+        if _attribute(owner, dunder) is _ABSENT and not answers_dynamically(owner):
             yield TemplateError(f"{owner.__qualname__} has no {dunder}: expected a class whose instances take that", 1)
         return
     if not template.path:
         return
     name, column = template.path[0], template.columns[0]
-    attribute = inspect.getattr_static(owner, name, _ABSENT)
+    attribute = _attribute(owner, name)
     if attribute is _ABSENT:
         if not may_have(owner, name):
             yield TemplateError(f"{owner.__qualname__} has no method or attribute {name!r}{_near(name, owner)}", column)
@@ -76,6 +76,14 @@ def needed_dunder(template: Template) -> str | None:
 def _near(name: str, owner: object) -> str:
     public = [known for known in dir(owner) if not known.startswith("_")]
     return did_you_mean(name, public) if public else ""
+
+
+def _attribute(owner: type, name: str) -> Any:
+    """Return what instances of the class find under a name; what only the class itself has (its metaclass's) is not."""
+    for ancestor in owner.__mro__:
+        if name in vars(ancestor):
+            return vars(ancestor)[name]
+    return _ABSENT
 
 
 # -- attributes -----------------------------------------------------------------------------------------------------
@@ -180,7 +188,7 @@ def _misfit(
         bind(*positional, **keywords)
     except TypeError as error:
         name = template.path[-1] if template.path else "the manager"
-        takes = f"expected {name}{signature}"
+        takes = f"expected {name}{_plain(signature)}"
         for keyword, argument in keywords.items():
             if not _takes_keyword(signature, str(keyword)):
                 near = did_you_mean(str(keyword), signature.parameters)
@@ -189,10 +197,17 @@ def _misfit(
         most = _positional_max(signature)
         if most is not None and len(positional) > most:
             return TemplateError(
-                f"{name} takes {most} arguments, not {len(positional)}: {takes}", positional[most].column
+                f"{name} takes {most} argument{'s' * (most != 1)}, not {len(positional)}: {takes}",
+                positional[most].column,
             )
         return TemplateError(f"{name} does not fit, {error}: {takes}", column)
     return None
+
+
+def _plain(signature: inspect.Signature) -> inspect.Signature:
+    """Return the signature without its annotations: names and defaults are what a template is written by."""
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+    return signature.replace(parameters=bare, return_annotation=signature.empty)
 
 
 def _takes_keyword(signature: inspect.Signature, keyword: str) -> bool:

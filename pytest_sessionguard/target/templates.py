@@ -328,7 +328,10 @@ class _Parser:
     def _argument(self) -> Argument:
         start = self._token
         if self._skip("**"):
-            return replace(self._one("the name of an argument after `**`"), spread=True, column=start.column)
+            one = self._one("the name of an argument after `**`")
+            if one.name is None:
+                raise TemplateError(f"{one} is spread: expected the name of an argument after `**`", one.column)
+            return replace(one, spread=True, column=start.column)
         if self._has("*"):
             self._fail("an argument by its place, or `**data`: `*` is not known here")
         keyword = None

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Optional
+from typing import Any
 
 
 class Token:
@@ -42,7 +42,7 @@ class LoginSessions:
         oldest = next(key for key, one in self._tokens.items() if one.username == username)
         del self._tokens[oldest]
 
-    def validate(self, token: str) -> Optional[Token]:
+    def validate(self, token: str) -> Token | None:
         found = self._tokens.get(token)
         return None if found is None or found.is_expired else found
 

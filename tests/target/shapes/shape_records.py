@@ -1,5 +1,7 @@
 """Sessions as dicts, no annotations, camel case, constants for settings, builtin exceptions."""
 
+# The names are the point here.
+# ruff: noqa: N801, N803, N806
 import time
 import uuid
 

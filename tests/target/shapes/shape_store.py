@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 
 class MemoryStore:
@@ -14,12 +14,12 @@ class MemoryStore:
             value = value.encode("utf-8")
         if isinstance(expires_in, int):
             expires_in = timedelta(seconds=expires_in)
-        expires_at = None if expires_in is None else datetime.now(timezone.utc) + expires_in
+        expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
         self._kept[key] = (value, expires_at)
 
     async def get(self, key: str) -> bytes | None:
         value, expires_at = self._kept.get(key, (None, None))
-        if expires_at is not None and datetime.now(timezone.utc) >= expires_at:
+        if expires_at is not None and datetime.now(UTC) >= expires_at:
             del self._kept[key]
             return None
         return value

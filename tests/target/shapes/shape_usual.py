@@ -1,4 +1,4 @@
-"""Usual names: get_or_create, update_activity, cleanup_stale_sessions; a lock; nothing looks at the time but the sweep."""
+"""Usual names: get_or_create, update_activity, cleanup_stale_sessions; a lock; only the sweep looks at the time."""
 
 from __future__ import annotations
 
