@@ -24,7 +24,8 @@ from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 from pytest_sessionguard.run import driving
-from pytest_sessionguard.run.case import EXPECTATION, Case
+from pytest_sessionguard.run.case import Case
+from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
 from pytest_sessionguard.run.fit import misfits, templates_of
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.stage import Stage
@@ -74,7 +75,8 @@ class Runner:
         clock = VirtualClock()
         invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
         stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles)
-        case = Case(plan, stage, self._model(policy, in_loop), invariants, self.target)
+        talk = Conversation(plan, stage, self._model(policy, in_loop), self.target)
+        case = Case(plan, talk, invariants)
         status, reason, found = "held", "", None
         try:
             driving.drive(clock, case.run, in_loop=in_loop)
@@ -82,29 +84,30 @@ class Runner:
         except CannotBeMade as error:
             if not self._was_made:
                 raise
-            status, reason, found = "violated", "", case.teller.of_making(error)
+            status, reason, found = "violated", "", talk.teller.of_making(error)
         except VirtualDeadlock as error:
-            status, found = "violated", case.teller.of_deadlock(error)
+            status, found = "violated", talk.teller.of_deadlock(error)
         except (UsageError, NeedsLoop):
             raise
         except Exception:  # noqa: BLE001 - whatever it is, it is ours to answer for, and told as that.
             status, reason = "error", traceback.format_exc()
         finally:
             stage.clear()
-        return self._result(plan, case, invariants, status, reason, found, time.perf_counter() - began_s)
+        return self._result(plan, case, talk, invariants, status, reason, found, time.perf_counter() - began_s)
 
     def _result(
         self,
         plan: Plan,
         case: Case,
+        talk: Conversation,
         invariants: Invariants,
         status: str,
         reason: str,
         found: ViolationFound | None,
         real_s: float,
     ) -> CaseResult:
-        exercised = case.exercised()
-        unjudged = {**invariants.unjudged(exercised), **case.unjudged}
+        exercised = Counter(talk.examination.exercised) + talk.exercised + invariants.exercised()
+        unjudged = {**invariants.unjudged(exercised), **talk.unjudged}
         violation = found if found is not None else case.found
         if status != "error" and violation is not None:
             status = "violated"
@@ -113,7 +116,7 @@ class Runner:
             reason = "; ".join(f"{name}: {why}" for name, why in unjudged.items())
         elif status == "held" and not exercised:
             status, reason = "unproven", "nothing in it was judged"
-        history = case.stage.recorder.history()
+        history = talk.stage.recorder.history()
         return self._case(
             plan,
             status,
@@ -123,9 +126,9 @@ class Runner:
             unjudged=cast("dict[str, str]", FrozenMap(unjudged)),
             steps=case.steps,
             operations=len(history.events),
-            virtual_us=case.stage.clock.virtual_elapsed_us,
+            virtual_us=talk.stage.clock.virtual_elapsed_us,
             real_s=real_s,
-            output=case.stage.output.text,
+            output=talk.stage.output.text,
             warnings=self.profile.warnings,
         )
 

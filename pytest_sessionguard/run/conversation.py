@@ -1,0 +1,161 @@
+"""A story's talk with its manager: every operation performed, learnt from and judged.
+
+The first answer that the model does not allow, and the first expectation that is not met, end the story.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from pytest_sessionguard.core.history import Event
+from pytest_sessionguard.core.judging import Examination, begin, with_undeclared
+from pytest_sessionguard.core.model import Model
+from pytest_sessionguard.core.operations import Failed, Ok, Operation
+from pytest_sessionguard.core.plan import Plan
+from pytest_sessionguard.core.scenario import Place
+from pytest_sessionguard.core.values import UNSET
+from pytest_sessionguard.core.violation import ViolationFound
+from pytest_sessionguard.errors import UsageError
+from pytest_sessionguard.run.acquaintance import Acquaintance
+from pytest_sessionguard.run.fit import must_be_given, tells
+from pytest_sessionguard.run.invariants import ISOLATION
+from pytest_sessionguard.run.looking import Mismatch
+from pytest_sessionguard.run.stage import Stage
+from pytest_sessionguard.run.telling import Teller
+from pytest_sessionguard.target.session_objects import is_scribbled
+
+EXPECTATION: Final = "scenario.expectation"
+
+# Who looks where a step names no client: its looks are told from the story's own calls.
+LOOKER: Final = "look"
+CLIENT: Final = "client"
+
+
+class Stopped(Exception):
+    """The story ends here: something was violated.
+
+    `tell` makes the violation, once whatever ran at the same time is over too.
+    """
+
+    def __init__(self, tell: Callable[[], ViolationFound]) -> None:
+        self.tell = tell
+        super().__init__("a violation ends the story")
+
+
+class Conversation:
+    """What one case's clients ask and are answered.
+
+    Attributes:
+        batched: operations are under way at once and are judged together when all are over.
+        exercised: how often the story's own expectations were put to the test.
+        unjudged: what could not be judged -> why.
+    """
+
+    def __init__(self, plan: Plan, stage: Stage, model: Model, target: str) -> None:
+        self.stage = stage
+        self.sessions = Acquaintance(stage.profile, stage.policy)
+        self.teller = Teller(plan, target, stage, self.sessions)
+        self.examination: Examination = begin(model)
+        self.exercised: Counter[str] = Counter()
+        self.unjudged: dict[str, str] = {}
+        self.batched = False
+        self._told = False
+
+    # -- performing and judging -------------------------------------------------------------------------------------
+
+    async def perform(self, client: str, operation: Operation, place: Place) -> Event:
+        """Do one operation and judge its answer; a session object or a version that it needs is read first.
+
+        Returns the reading where that gave no session: then the operation was not done.
+        """
+        where_it_stands = str(place)
+        reading = await self._read_version(client, operation, where_it_stands)
+        if reading is None:
+            reading = await self.stage.fresh_holder(client, operation.verb, operation.id, where_it_stands)
+        if reading is not None:
+            self.teller.remark(reading, f"gave nothing for {operation.verb} to work with")
+            event = reading
+        else:
+            event = await self.stage.perform(client, self.sessions.completed(operation), where_it_stands)
+        self.sessions.learn(event)
+        if not self.batched:
+            self.judge()
+        return event
+
+    async def _read_version(self, client: str, operation: Operation, place: str) -> Event | None:
+        """Read the session where an operation must be given its version and nobody knows it by now."""
+        if operation.version is not UNSET or operation.verb == "create" or operation.id is UNSET:
+            return None
+        profile = self.stage.profile
+        if (
+            "version" not in must_be_given(profile, operation.verb)
+            or self.sessions.version_of(operation.id) is not UNSET
+        ):
+            return None
+        if "version" not in tells(profile, "get"):
+            raise UsageError(
+                f"{profile.name}: {operation.verb} must be given a version and `get` tells none: "
+                "say `version` in the step"
+            )
+        event = await self.stage.perform(client, Operation(verb="get", id=operation.id), place)
+        self.sessions.learn(event)
+        return None if self.sessions.version_of(operation.id) is not UNSET else event
+
+    def judge(self) -> None:
+        """Judge what was recorded since the last time.
+
+        Raises:
+            Stopped: an answer that the model does not allow.
+        """
+        entries = self.stage.recorder.take()
+        self.examination = self.examination.feed(entries)
+        if self.examination.finding is not None and not self._told:
+            self._told = True
+            raise Stopped(self._of_model)
+        if self.examination.undecided:
+            self.unjudged["model"] = self.examination.undecided
+
+    def finish(self) -> None:
+        """Judge the end: what should be closed by now is closed.
+
+        Raises:
+            Stopped: something is not.
+        """
+        self.judge()
+        self.examination = self.examination.finish()
+        self.judge()
+
+    def met(self) -> None:
+        """Count an expectation that was met."""
+        self.exercised[EXPECTATION] += 1
+
+    # -- violations -------------------------------------------------------------------------------------------------
+
+    def _of_model(self) -> ViolationFound:
+        history = self.stage.recorder.history()
+        finding = with_undeclared(self.examination, history).finding
+        assert finding is not None
+        event = finding.event
+        name = finding.property
+        outcome = event.outcome if isinstance(event, Event) else None
+        if isinstance(outcome, Ok) and any(is_scribbled(part) for part in (outcome.answer.data, outcome.answer.value)):
+            name = ISOLATION
+        return self.teller.of_finding(finding, name)
+
+    def unmet(self, place: Place, mismatch: Mismatch, event: Event | None = None) -> Stopped:
+        """Return what ends the story where an expectation is not met."""
+        found = event if event is not None else mismatch.event
+        return Stopped(partial(self.teller.of_expectation, EXPECTATION, place, mismatch, found))
+
+    def report(self, problems: Iterable[Failed], place: Place | None, name: str = "lifecycle.errors") -> None:
+        """Report what went wrong while the manager was ended or made anew.
+
+        Raises:
+            Stopped: something did.
+        """
+        for problem in problems:
+            given = Mismatch(expected="the manager to end and to be made without an error", given=str(problem))
+            raise Stopped(partial(self.teller.of_expectation, name, place, given, None))
