@@ -19,7 +19,7 @@ from pytest_sessionguard.core.scenario import AnyStep, Eventually, Parallel, Pla
 from pytest_sessionguard.core.values import UNSET, freeze, thaw
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import Fault, UsageError
-from pytest_sessionguard.run import answers, driving
+from pytest_sessionguard.run import driving, replies
 from pytest_sessionguard.run.acquaintance import NeverMade
 from pytest_sessionguard.run.conversation import CLIENT, LOOKER, Conversation, Stopped
 from pytest_sessionguard.run.expectations import Expectations
@@ -137,7 +137,7 @@ class Case:
         event = await self._talk.perform(client, asked, step.place)
         performed = event.operation.verb == step.verb
         if step.refused is not None:
-            mismatch = answers.refusal_mismatch(step, event, self.stage.policy, performed=performed)
+            mismatch = replies.refusal_mismatch(step, event, self.stage.policy, performed=performed)
             if mismatch is not None:
                 raise self._talk.unmet(step.place, mismatch, event)
             self._talk.met()
@@ -173,13 +173,13 @@ class Case:
         """Check the answer and keep what the story captures of it."""
         for facet, wanted in step.answer.items():
             wish = self._ids_of(facet, wanted, step.place)
-            mismatch = answers.answer_mismatch(str(facet), wish, event, self.stage.profile, self.stage.policy)
+            mismatch = replies.answer_mismatch(str(facet), wish, event, self.stage.profile, self.stage.policy)
             if mismatch is not None:
                 raise self._talk.unmet(step.place, mismatch, event)
             self._talk.met()
         for name, path in step.capture.items():
             try:
-                self._variables[str(name)] = answers.captured(path, event.outcome)
+                self._variables[str(name)] = replies.captured(path, event.outcome)
             except LookupError as error:
                 raise self._talk.unmet(
                     step.place, Mismatch(expected=f"an answer with {error.args[0]}", given=str(event.outcome)), event
