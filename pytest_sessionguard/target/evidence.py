@@ -17,6 +17,7 @@ from typing import Any, Final
 _TIME_WORDS: Final = re.compile(r"expir|ttl|timeout|deadline|stale|alive|is_valid|lifetime|max_age|is_active")
 _SEEN_WORDS: Final = re.compile(r"last_|access|activity|expir|seen|deadline|touched|updated")
 _RENEWING: Final = re.compile(r"^_?(touch|refresh|renew|update_activity|mark_active|bump|keep_alive)")
+_DEEP: Final = re.compile(r"deepcopy|loads\(|dumps\(|execute|decode|deep=True|asdict\(|pickle|b64|freeze")
 _LIMIT_WORDS: Final = re.compile(r"max_|limit|capacity|full|quota|len\(")
 _SQL_SEEN: Final = re.compile(r"(last_\w+|seen|access\w*|expir\w*|activity\w*)\s*=\s*[?:%$]")
 _ID_WORDS: Final = re.compile(r"(^|_)(id|sid|token|key|uuid|identifier|handle)$|token_|uuid|secrets\.")
@@ -83,9 +84,8 @@ class Method:
 
     @property
     def copies(self) -> bool:
-        """Whether it hands out something made afresh."""
-        made = r"copy|dict\(|list\(|replace\(|loads|execute|decode|model_copy|\*\*|asdict"
-        return any(re.search(made, method.source) for method in self.reach)
+        """Whether what it takes or gives is copied down to its leaves: a shallow copy still shares lists."""
+        return any(_DEEP.search(method.source) for method in self.reach)
 
     @cached_property
     def returned(self) -> tuple[str, ...]:

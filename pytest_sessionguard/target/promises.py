@@ -223,12 +223,13 @@ def _time_lines(subject: Subject, factory: Any) -> Iterator[Line]:
     looking = guesses.get("get") or guesses.get("exists")
     if looking is None or looking.method.tree is None:
         return
-    if _marks(subject, looking):
-        yield Line("expired", '"marked"', f"{looking.method.name} sets a status")
-    elif not _checks(looking):
-        yield Line("expired", '"stale"', f"{looking.method.name} does not look at the time")
-        renewing = guesses.get("touch")
-        if renewing is not None and not _checks(renewing):
+    renewing = guesses.get("touch")
+    revives = renewing is not None and renewing.method.tree is not None and not _checks(renewing)
+    if _marks(subject, looking) and not revives:
+        yield Line("expired", '"marked"', f"{looking.method.name} tells a status")
+    elif not _checks(looking) or (_marks(subject, looking) and revives):
+        yield Line("expired", '"stale"', f"{looking.method.name} gives what has expired")
+        if renewing is not None and revives:
             yield Line("revivable", "true", f"{renewing.method.name} does not look at the time")
 
 
@@ -329,11 +330,17 @@ def _limit_lines(subject: Subject, errors: dict[str, list[str]], limit: Line) ->
     return None
 
 
+def _passes_data(guess: Guess) -> bool:
+    """Say whether the method takes data in or gives it out."""
+    gives = guess.verb in ("get", "use", "resume", "pop") and guess.result in ("data", "session")
+    return gives or bool(_arguments_of(guess) & {"data", "changes", "value"})
+
+
 def _data_lines(subject: Subject) -> Iterator[Line]:
-    looking = subject.guesses.get("get")
-    shared = looking is not None and looking.method.tree is not None and not looking.method.copies
-    if looking is not None and shared and subject.data_type not in ("str", "bytes"):
-        yield Line("data", '"live"', f"{looking.method.name} hands out what it keeps")
+    passing = [guess for guess in subject.guesses.values() if _passes_data(guess)]
+    sharing = next((one for one in passing if one.method.tree is not None and not one.method.copies), None)
+    if sharing is not None and subject.data_type not in ("str", "bytes"):
+        yield Line("data", '"live"', f"{sharing.method.name} makes no deep copy")
     update = subject.guesses.get("update")
     if update is not None and update.method.tree is not None:
         source = "\n".join(method.source for method in update.method.reach)
