@@ -7,14 +7,17 @@ work for it: a marker that is used, a scenario file to collect, something to tel
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from pytest_sessionguard.plugin import options
-from pytest_sessionguard.plugin.fixtures import session_manager, sessionguard_clock
+from pytest_sessionguard.plugin.fixtures import session_manager, sessionguard, sessionguard_clock
 
-__all__ = ["session_manager", "sessionguard_clock"]
+__all__ = ["session_manager", "sessionguard", "sessionguard_clock"]
+
+SUFFIX: Final = ".session.yaml"
 
 _MARKERS: Final = (
     "sessionguard(manager=None, **figures): the session manager under test, and figures of its policy for this test",
@@ -33,6 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     options.check(config)
     config.pluginmanager.register(Ledger(config), "sessionguard-ledger")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a scenario file."""
+    if not file_path.name.endswith(SUFFIX):
+        return None
+    from pytest_sessionguard.plugin.collector import SessionFile
+
+    return SessionFile.from_parent(parent, path=file_path)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

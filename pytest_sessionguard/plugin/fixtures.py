@@ -10,6 +10,7 @@ import pytest
 from pytest_sessionguard.plugin import options
 
 if TYPE_CHECKING:
+    from pytest_sessionguard.plugin.driver import Driver
     from pytest_sessionguard.plugin.virtual_time import TimeControl
 
 
@@ -26,3 +27,13 @@ def sessionguard_clock(request: pytest.FixtureRequest) -> Iterator[TimeControl]:
 
     with virtual_time.clock_for(request.node).installed() as clock:
         yield virtual_time.TimeControl(clock)
+
+
+@pytest.fixture
+def sessionguard(
+    request: pytest.FixtureRequest, session_manager: Any, sessionguard_clock: TimeControl
+) -> Iterator[Driver]:
+    """The session manager under test, to drive: every answer is judged as it comes."""
+    from pytest_sessionguard.plugin import driver
+
+    yield from driver.for_test(request, session_manager, sessionguard_clock)

@@ -5,8 +5,10 @@ A report crosses from a worker to the run's main process as lists, dicts, texts 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -57,6 +59,12 @@ class Carrier:
             if report.skipped and place is not None and isinstance(report.longrepr, tuple):
                 report.longrepr = (*place, report.longrepr[2])
         return report
+
+
+def shown(path: str | Path) -> str:
+    """Return the path as a user would write it from the working folder."""
+    below = os.path.relpath(path)
+    return str(path) if below.startswith("..") else below
 
 
 def plain(value: Any) -> Any:

@@ -11,8 +11,6 @@ from pytest_sessionguard.core.result import Result, merge_cases
 from pytest_sessionguard.plugin import options, outcomes
 from pytest_sessionguard.reports import json_file, plain_text
 
-STATUSES = ("held", "violated", "error", "unproven", "skipped")
-
 
 def result_of(carried: list[dict[str, Any]], config: pytest.Config, *, interrupted: bool) -> Result:
     """Return the result of all cases that the reports carried."""
@@ -30,13 +28,12 @@ def result_of(carried: list[dict[str, Any]], config: pytest.Config, *, interrupt
 
 def lines(result: Result) -> list[str]:
     """Return the account: counts and time, then what was violated, exercised and skipped."""
-    counted = ", ".join(f"{count} {status}" for status in STATUSES if (count := result.count(status)))
     time = f"virtual {plain_text.span(result.virtual_us)} in {result.duration_s:.1f} s"
     return [
-        f"{counted}; {time}",
-        *plain_text.properties(result),
+        f"{plain_text.counted(result)}; {time}",
         *plain_text.skips(result),
-        *(f"warning    {text}" for text in result.warnings),
+        *plain_text.properties(result),
+        *plain_text.remarks(result),
     ]
 
 

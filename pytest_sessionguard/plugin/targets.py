@@ -12,35 +12,42 @@ import pytest
 from pytest_sessionguard.core.policy import KEYS
 from pytest_sessionguard.core.scenario import FIGURES
 from pytest_sessionguard.errors import UsageError, did_you_mean
-from pytest_sessionguard.target.profile import Profile, load
+from pytest_sessionguard.run.runner import Runner
+from pytest_sessionguard.target.profile import Profile, load, refused_for_run
 
-_LOADED: Final = pytest.StashKey[dict[str, Profile]]()
+_RUNNERS: Final = pytest.StashKey[dict[str, Runner]]()
 
 
-def profile_of(named: Any, config: pytest.Config) -> Profile:
-    """Return the profile of what `session_manager` gives: a Profile, a TARGET, or a class or factory.
+def runner_of(named: Any, config: pytest.Config) -> Runner:
+    """Return what runs scenarios against what `session_manager` gives: a Profile, a TARGET, or a class or factory.
+
+    A TARGET is read once a run; what was learnt of it stays known.
 
     Raises:
-        UsageError: it is none of these, or every fault of the profile.
+        UsageError: it is none of these, every fault of the profile, or what only a search can reach.
     """
-    if isinstance(named, Profile):
-        return named
     if isinstance(named, (str, Path)):
-        return _loaded(_found(str(named), config), config)
+        target = _found(str(named), config)
+        known = config.stash.setdefault(_RUNNERS, {})
+        if target not in known:
+            known[target] = _runner(load(target), target)
+        return known[target]
+    if isinstance(named, Profile):
+        return _runner(named, named.name)
     if callable(named):
-        return replace(_loaded(_reference(named), config), factory=named)
+        reference = _reference(named)
+        return _runner(replace(load(reference), factory=named), reference)
     raise UsageError(
-        f"session_manager gave a {type(named).__name__}: expected a Profile, a TARGET (a path, a shipped profile's name, "
-        "or module:attribute), or a class or factory; a manager that is made already cannot be made anew for a case"
+        f"session_manager gave a {type(named).__name__}: expected a Profile, a TARGET (a path, a shipped profile's "
+        "name, or module:attribute), or a class or factory; one that is made already cannot be made anew for a case"
     )
 
 
-def _loaded(target: str, config: pytest.Config) -> Profile:
-    """Return the profile of a TARGET, read once a run."""
-    loaded = config.stash.setdefault(_LOADED, {})
-    if target not in loaded:
-        loaded[target] = load(target)
-    return loaded[target]
+def _runner(profile: Profile, target: str) -> Runner:
+    refused = refused_for_run(profile)
+    if refused:
+        raise UsageError("\n".join(f"{target}: {refusal}" for refusal in refused))
+    return Runner(profile, target=target)
 
 
 def _found(target: str, config: pytest.Config) -> str:
@@ -61,7 +68,8 @@ def _reference(factory: Any) -> str:
         found = getattr(found, part, None)
     if found is not factory:
         raise UsageError(
-            f"session_manager gave {factory!r}, which no module has by name: define it at the top of one, or give a Profile"
+            f"session_manager gave {factory!r}, which no module has by name: "
+            "define it at the top of one, or give a Profile"
         )
     return f"{module}:{name}"
 

@@ -5,6 +5,8 @@ Pure.  Colour is a matter of the caller's: it hands over what paints a word, or 
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
@@ -21,7 +23,11 @@ WORDS: Final = {
     "error": ("ERROR", "red"),
 }
 
+WORST_FIRST: Final = ("error", "violated", "unproven", "held", "skipped")
+
 NAMES_MAX: Final = 8
+MARGIN: Final = 11
+WIDTH: Final = 110
 
 
 def plainly(text: str, colour: str) -> str:
@@ -45,53 +51,64 @@ def violations(result: Result) -> Iterator[str]:
 
 
 def errors(result: Result) -> Iterator[str]:
-    """Give each case that broke off on a fault of the harness, with its traceback."""
+    """Give each fault of the harness once, with its traceback and the cases that it broke off."""
+    by_end: dict[str, list[CaseResult]] = {}
     for case in result.cases:
         if case.status == "error":
-            yield f"--- {case.name} broke off: a fault of sessionguard, not of the target ---\n{case.reason.rstrip()}"
+            by_end.setdefault(case.reason.rstrip().rpartition("\n")[2], []).append(case)
+    for cases in by_end.values():
+        names = _listed([case.name for case in cases])
+        yield f"--- a fault of sessionguard, not of the target, broke off {names} ---\n{cases[0].reason.rstrip()}"
 
 
 def summary(result: Result, *, paint: Paint = plainly) -> str:
-    """Return the closing account: verdict, counts, time, what was skipped and why, what was exercised."""
-    lines = [*_skips(result), *_properties(result)]
-    lines += [f"warning    {text}" for text in result.warnings]
-    lines += [f"not certain  {text}" for text in result.nondeterministic]
+    """Return the closing account: what was skipped and why, what was exercised, then verdict, counts and time."""
     _, colour = WORDS[result.verdict]
-    counted = ", ".join(
-        f"{count} {status}"
-        for status in ("violated", "error", "unproven", "held", "skipped")
-        if (count := result.count(status))
-    )
     stopped = "interrupted: " if result.interrupted else ""
+    lines = [*skips(result), *properties(result), *remarks(result)]
     lines.append(
-        paint(f"{result.verdict}: {stopped}{counted or 'no scenario'}", colour)
-        + f" on {result.target}; virtual {span(result.virtual_us)} in {result.duration_s:.1f} s; seed {result.seed}"
+        paint(f"{result.verdict}: {stopped}{counted(result)}", colour)
+        + f" on {result.target}; virtual {span(result.virtual_us)} in {result.duration_s:.1f} s"
     )
     return "\n".join(lines)
 
 
-def _skips(result: Result) -> list[str]:
-    """Return a line for each reason to skip, with the cases it kept from running."""
-    by_reason: dict[str, list[str]] = {}
-    for case in result.cases:
-        if case.status == "skipped":
-            by_reason.setdefault(case.reason, []).append(case.name)
-    return [f"skipped    {len(names)}: {reason} ({_listed(names)})" for reason, names in by_reason.items()]
+def counted(result: Result) -> str:
+    """Return how many cases came to what, the worst first."""
+    numbers = {status: result.count(status) for status in WORST_FIRST}
+    return ", ".join(f"{count} {status}" for status, count in numbers.items() if count) or "no scenario"
 
 
-def _properties(result: Result) -> list[str]:
+def remarks(result: Result) -> list[str]:
+    """Return a line for each warning and for each violation that did not repeat."""
+    told = [("warning", text) for text in result.warnings]
+    told += [("uncertain", text) for text in result.nondeterministic]
+    return [line for word, text in told for line in _entry(word, text)]
+
+
+def skips(result: Result) -> list[str]:
+    """Return for each reason to skip how many cases it kept from running."""
+    numbers = Counter(case.reason for case in result.cases if case.status == "skipped")
+    return [line for reason, count in numbers.items() for line in _entry("skipped", f"{count}: {reason}")]
+
+
+def properties(result: Result) -> list[str]:
+    """Return which properties were violated, which held and in how many cases, and which nothing put to the test."""
     by_status: dict[str, list[str]] = {}
     for item in result.properties:
         told = item.name if item.status != "held" else f"{item.name} {item.cases}"
         by_status.setdefault(item.status, []).append(told)
-    lines = []
-    if "violated" in by_status:
-        lines.append(f"violated   {', '.join(by_status['violated'])}")
-    if "held" in by_status:
-        lines.append(f"exercised  {', '.join(by_status['held'])} (cases)")
-    if "unproven" in by_status:
-        lines.append(f"unproven   {', '.join(by_status['unproven'])}")
-    return lines
+    words = (("violated", "violated"), ("exercised", "held"), ("unproven", "unproven"))
+    return [line for word, key in words if key in by_status for line in _entry(word, ", ".join(by_status[key]))]
+
+
+def _entry(word: str, text: str) -> list[str]:
+    """Return a text as lines under a word on the left."""
+    head = f"{word:<{MARGIN}}"
+    indent = " " * MARGIN
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=head, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -75,7 +75,7 @@ class Runner:
         clock = VirtualClock()
         invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
         stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles)
-        talk = Conversation(plan, stage, self._model(policy, in_loop), self.target)
+        talk = Conversation(plan, stage, self.model(policy, in_loop), self.target)
         case = Case(plan, talk, invariants)
         status, reason, found = "held", "", None
         try:
@@ -158,7 +158,7 @@ class Runner:
         """Say whether a sync target is called by tasks: then its callers share a loop even though it does not."""
         return self.profile.callers == "tasks" and plans.needs(plan.scenario).at_once
 
-    def _model(self, policy: Policy, in_loop: bool) -> Model:
+    def model(self, policy: Policy, in_loop: bool) -> Model:
         hooks: Any = self.profile.hooks
         return Model(
             policy=policy,
