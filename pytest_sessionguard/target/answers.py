@@ -219,7 +219,7 @@ def _same(raw: Any, value: Any) -> bool:
 
 def _word(value: Any) -> Any:
     """Return an enum member as the word that a profile would write."""
-    if not isinstance(value, enum.Enum):
+    if value is UNSET or not isinstance(value, enum.Enum):
         return value
     return value.value if isinstance(value.value, str) else value.name.lower()
 
