@@ -3,51 +3,37 @@
 Pure.  `Examination` is a value that grows entry by entry: the states that the answers so far allow and, once an answer
 fits none of them, the finding.  Operations that overlap are judged together: some order of them, each between its call
 and its answer, must explain all answers.
-
-Source: G. Lowe, "Testing for linearizability", 2017, section 4 (just-in-time linearization): orders are extended only
-as far as the next answer makes it necessary.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from pytest_sessionguard.core import policy as policies
+from pytest_sessionguard.core.closings import Closings, closing
+from pytest_sessionguard.core.findings import (
+    DATA,
+    SCRIBBLE,
+    Finding,
+    broken_by,
+    concurrently,
+    told_properties,
+)
 from pytest_sessionguard.core.history import Entry, Event, History, Note, Stamp, order_of
+from pytest_sessionguard.core.linearizability import WORLDS_MAX, batches, deduped, linearize, parts
 from pytest_sessionguard.core.model import Alternative, Ask, Model, State, Timeline
 from pytest_sessionguard.core.model import state as states
-from pytest_sessionguard.core.model.moments import ALIVE
-from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Refused, SessionId, Unknown
-from pytest_sessionguard.core.policy import KEYS, Policy
-from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset
+from pytest_sessionguard.core.operations import Ok, SessionId
+from pytest_sessionguard.core.policy import KEYS
+from pytest_sessionguard.core.undeclared import other_policies
+from pytest_sessionguard.core.values import UNSET
 
-# More worlds than this at once are not followed: the history is undecided.
-WORLDS_MAX: Final = 20_000
+__all__ = ["SCRIBBLE", "WORLDS_MAX", "Examination", "Finding", "begin", "judge", "with_undeclared"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One answer that no legal order explains.
-
-    Attributes:
-        property: what it breaks.
-        event: the operation, or the note, that cannot be explained.
-        expected: the answers that were allowed.
-        given: the one that came.
-        policy_lines: the policy keys by which it was judged, as a profile has them.
-        undeclared: an unwritten key of which another value would explain the history, with that value as written.
-    """
-
-    property: str
-    event: Entry
-    expected: tuple[str, ...]
-    given: str
-    policy_lines: tuple[str, ...] = ()
-    undeclared: str | None = None
-    undeclared_value: str | None = None
+_WRITES: Final = frozenset({"update", "save", "put", "append"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +45,7 @@ class Examination:
         exercised: how often each property was put to the test and stood it.
         undecided: why the history could not be judged to its end, or empty.
         contended: sessions that were written by several at once and not read since.
-        attached, closed: what sessions own, and what of it was closed.
+        closings: what sessions own, and what of it was closed.
     """
 
     model: Model
@@ -69,8 +55,7 @@ class Examination:
     exercised: Mapping[str, int] = field(default_factory=dict)
     undecided: str = ""
     contended: frozenset[SessionId] = frozenset()
-    attached: Mapping[str, SessionId] = field(default_factory=dict)
-    closed: Mapping[str, Note] = field(default_factory=dict)
+    closings: Closings = field(default_factory=Closings)
 
     @property
     def legal(self) -> bool:
@@ -79,14 +64,11 @@ class Examination:
 
     def feed(self, entries: Iterable[Entry]) -> Examination:
         """Return the examination after more entries: one after the other, or a batch that overlaps."""
-        if not self.legal:
-            return self
-        ordered = sorted(entries, key=order_of)
         after = self
-        for batch in _batches(ordered):
-            after = after._one(batch[0]) if len(batch) == 1 else after._overlapping(batch)
+        for batch in batches(entries):
             if not after.legal:
                 return after
+            after = after._one(batch[0]) if len(batch) == 1 else after._overlapping(batch)
         return after
 
     def left_us(self, session_id: SessionId, at: Stamp) -> int | None:
@@ -96,7 +78,7 @@ class Examination:
         """
         now = self.timeline.seen(at).moment(at, at)
         for state in self.states:
-            record = state.records.get(session_id)
+            record = state.find(session_id)
             if record is not None and record.phase == states.LIVE:
                 return states.left_us(record, now, self.model.policy)
         return None
@@ -105,153 +87,142 @@ class Examination:
         """Return the examination after the end: what should have been closed by now was closed."""
         if not self.legal:
             return self
-        for name, session_id in self.attached.items():
-            if name not in self.closed and all(_was_removed(state, session_id) for state in self.states):
-                note = Note(kind="closed", at=self.timeline.last or Stamp(0, 0), order=0, subject=name, id=session_id)
-                return self._found(
-                    "resources.closed-once", note, (f"{name} closed once",), f"{name} was never closed", ("resource",)
-                )
-        return self
+        left_open = self.closings.never_closed(self.states)
+        if left_open is None:
+            return self
+        name, session_id = left_open
+        note = Note(kind="closed", at=self.timeline.last or Stamp(0, 0), order=_AT_THE_END, subject=name, id=session_id)
+        return self._found(
+            "resources.closed-once", note, (f"{name} closed once",), f"{name} was never closed", ("resource",)
+        )
 
     # -- one entry after the other
 
     def _one(self, entry: Entry) -> Examination:
         if isinstance(entry, Note):
             return self._noted(entry)
-        timeline = self.timeline.seen(entry.called).seen(entry.returned)
-        ask = self._ask(entry, timeline)
-        following = _dedupe(world for state in self.states for world in self.model.step(state, ask, entry.outcome))
+        before = self._reading(entry.called)._reading(entry.returned)
+        ask = before._ask(entry)
+        following: list[State] = []
+        first: tuple[State, Alternative] | None = None
+        for state in before.states:
+            worlds, alternative = self.model.follow(state, ask, entry.outcome)
+            following.extend(worlds)
+            if first is None and alternative is not None:
+                first = state, alternative
         if not following:
-            return replace(self._blamed(entry, ask, self.states), timeline=timeline)
+            return before._blamed(entry, ask, before.states)
         if len(following) > WORLDS_MAX:
-            return replace(self, undecided=f"more than {WORLDS_MAX} worlds explain the answers up to {entry.operation}")
-        proven = self._proven(entry, ask)
+            return replace(
+                before, undecided=f"more than {WORLDS_MAX} worlds explain the answers up to {entry.operation}"
+            )
         contended = self.contended
         if entry.operation.id in contended and isinstance(entry.outcome, Ok) and entry.outcome.answer.data is not UNSET:
             contended -= {entry.operation.id}
-        after = replace(self, timeline=timeline, states=following, exercised=proven, contended=contended)
-        return after._with_resources(entry)
+        after = replace(
+            before,
+            states=tuple(following) if len(following) == 1 else deduped(following),
+            exercised=before._proven(entry, ask, first),
+            contended=contended,
+        )
+        return after._with_closings(entry)
 
-    def _ask(self, event: Event, timeline: Timeline, *, overlapped: bool = False, in_flight: int = 0) -> Ask:
+    def _reading(self, stamp: Stamp) -> Examination:
+        """Return the examination after the clocks showed `stamp`; what had expired before a set-back stays expired."""
+        last = self.timeline.last
+        if stamp == last:
+            return self
+        timeline = self.timeline.seen(stamp)
+        if timeline.backs == self.timeline.backs or last is None:
+            return replace(self, timeline=timeline)
+        before = self.timeline.moment(last, last)
+        worlds = deduped(self.model.clock_set_back(state, before) for state in self.states)
+        return replace(self, timeline=timeline, states=worlds)
+
+    def _ask(self, event: Event, *, others: tuple[Event, ...] = (), about: frozenset[SessionId] | None = None) -> Ask:
         return Ask(
             event=event,
-            now=timeline.moment(event.called, event.returned),
+            now=self.timeline.moment(event.called, event.returned),
             policy=self.model.policy,
             operations=self.model.operations,
-            backs=timeline.backs,
-            overlapped=overlapped,
-            in_flight=in_flight,
+            overlapped=bool(others),
+            in_flight=sum(other.operation.verb == "create" for other in others),
+            about=about,
         )
 
     def _noted(self, note: Note) -> Examination:
-        timeline = self.timeline.seen(note.at)
         if note.kind == "restarted":
-            following = _dedupe(self.model.restarted(state) for state in self.states)
-            return replace(self, timeline=timeline, states=following, attached={}, closed={})
-        name = _closing(note)
+            timeline = self.timeline.restarted(note.at)
+            now = timeline.moment(note.at, note.at)
+            following = deduped(self.model.restarted(state, now) for state in self.states)
+            return replace(self, timeline=timeline, states=following, closings=Closings())
+        after = self._reading(note.at)
+        name = closing(note)
         if name is None:
-            return replace(self, timeline=timeline)
-        if name in self.closed:
+            return after
+        if name in self.closings.closed:
             again = f"{name} was closed again"
-            return self._found(
+            return after._found(
                 "resources.closed-once", note, (f"{name} closed once",), again, ("resource", "close_hook")
             )
-        return replace(self, timeline=timeline, closed={**self.closed, name: note})
+        return replace(after, closings=self.closings.noted(name, note))
 
-    def _with_resources(self, event: Event) -> Examination:
+    def _with_closings(self, event: Event) -> Examination:
         """Return the examination with what the event attached; nothing closed may belong to a living session."""
-        operation, after = event.operation, self
-        done = isinstance(event.outcome, Ok)
-        if operation.verb == "attach" and done and isinstance(operation.resource, str):
-            after = replace(after, attached={**after.attached, operation.resource: operation.id})
-        if operation.verb == "create" and done and self.model.close_hook:
-            after = after._hooked(event)
-        if not after.closed:
+        closings = self.closings.after(event, self.model, self.states)
+        if not closings.open_cases:
+            return self if closings is self.closings else replace(self, closings=closings)
+        now = self.timeline.moment(event.returned, event.returned)
+        closings, note, name = closings.too_early(event, self.model, self.states, now)
+        after = replace(self, closings=closings)
+        if note is None:
             return after
-        now = after.timeline.moment(event.returned, event.returned)
-        for name, note in after.closed.items():
-            session_id = note.id if note.id is not UNSET else after.attached.get(name, UNSET)
-            if note.order < event.call_order and all(
-                _is_alive(state, session_id, now, self.model.policy) for state in after.states
-            ):
-                given = f"{name} was closed while its session lives"
-                return after._found("resources.closed-once", note, (f"{name} open",), given, ("resource", "close_hook"))
-        return after
-
-    def _hooked(self, event: Event) -> Examination:
-        """Expect the close hook once more for a session just made."""
-        outcome = event.outcome
-        assert isinstance(outcome, Ok)
-        made = outcome.answer.id if outcome.answer.id is not UNSET else event.operation.id
-        known = any(made in state.records for state in self.states)
-        if made is UNSET or not known:
-            return self
-        name = f"close hook of {made!r}"
-        closed = {key: note for key, note in self.closed.items() if key != name}
-        return replace(self, attached={**self.attached, name: made}, closed=closed)
+        given = f"{name} was closed while its session lives"
+        return after._found("resources.closed-once", note, (f"{name} open",), given, ("resource", "close_hook"))
 
     # -- many at once
 
     def _overlapping(self, batch: list[Entry]) -> Examination:
+        ordered = sorted(batch, key=order_of)
         events = [entry for entry in batch if isinstance(entry, Event)]
-        timeline = self.timeline
-        for entry in sorted(batch, key=order_of):
-            timeline = (
-                timeline.seen(entry.called).seen(entry.returned)
-                if isinstance(entry, Event)
-                else timeline.seen(entry.at)
-            )
-        creates = [event for event in events if event.operation.verb == "create"]
+        before = self
+        for stamp in _stamps(batch):
+            before = before._reading(stamp)
         asks = []
-        for event in self._parts(events):
-            others = [other for other in events if other is not event and other.overlaps(event)]
-            in_flight = sum(1 for other in creates if other in others)
-            asks.append(self._ask(event, timeline, overlapped=bool(others), in_flight=in_flight))
-        outcome = _linearize(self.model, self.states, asks)
-        after = self
+        for event in events:
+            others = tuple(other for other in events if other is not event and other.overlaps(event))
+            asks += [
+                before._ask(part, others=others, about=about) for part, about in parts(event, others, before.states)
+            ]
+        outcome = linearize(self.model, before.states, asks)
         if isinstance(outcome, str):
-            return replace(self, timeline=timeline, undecided=outcome)
-        if isinstance(outcome, tuple) and outcome and isinstance(outcome[0], Ask):
-            ask, worlds = outcome[0], outcome[1]
-            return replace(self._blamed(ask.event, ask, worlds, concurrent=True), timeline=timeline)
-        proven = Counter(self.exercised)
-        proven["concurrency.linearizable"] += 1
-        writes = Counter(event.operation.id for event in events if event.operation.verb in _WRITES)
-        contended = frozenset(session_id for session_id, times in writes.items() if times > 1)
-        if contended:
-            proven["concurrency.no-lost-update"] += 1
-        if len(creates) > 1 and self.model.policy.limit is not None:
-            proven["concurrency.limit"] += 1
-        proven["concurrency.no-error"] += 1
-        after = replace(self, timeline=timeline, states=outcome, exercised=proven, contended=self.contended | contended)
-        for entry in sorted(batch, key=order_of):
-            after = after._noted(entry) if isinstance(entry, Note) else after._with_resources(entry)
+            return replace(before, undecided=outcome)
+        if outcome and isinstance(outcome[0], Ask):
+            ask, worlds = outcome
+            assert isinstance(ask, Ask)
+            assert isinstance(worlds, tuple)
+            whole = next(event for event in events if event.call_order == ask.event.call_order)
+            return before._blamed(whole, ask, worlds, concurrent=True)
+        after = before._proven_together(events, [state for state in outcome if isinstance(state, State)])
+        for entry in ordered:
+            after = after._noted(entry) if isinstance(entry, Note) else after._with_closings(entry)
             if not after.legal:
                 return after
         return after
 
-    def _parts(self, events: list[Event]) -> Iterator[Event]:
-        """Give the events, each view of all taken apart into one for each session.
+    def _proven_together(self, events: list[Event], worlds: list[State]) -> Examination:
+        proven = Counter(self.exercised)
+        proven.update(("concurrency.linearizable", "concurrency.no-error", "concurrency.deadlock-free"))
+        writes = Counter(event.operation.id for event in events if event.operation.verb in _WRITES)
+        contended = frozenset(session_id for session_id, times in writes.items() if times > 1)
+        if contended:
+            proven["concurrency.no-lost-update"] += 1
+        creates = sum(event.operation.verb == "create" for event in events)
+        if creates > 1 and self.model.policy.limit is not None:
+            proven["concurrency.limit"] += 1
+        return replace(self, states=tuple(worlds), exercised=proven, contended=self.contended | contended)
 
-        List, sweep, clear and close are judged session by session, not as one atomic step; a count or metrics that
-        overlaps others is the sum of many instants, and is not judged.
-        """
-        known = {session_id for state in self.states for session_id in state.records}
-        for event in events:
-            if isinstance(event.outcome, Ok):
-                known.update(_told_ids(event.outcome.answer))
-            if not isinstance(event.operation.id, Unset):
-                known.add(event.operation.id)
-        for event in events:
-            verb = event.operation.verb
-            alone = not any(other is not event and other.overlaps(event) for other in events)
-            if alone or verb not in _WHOLE or not isinstance(event.outcome, Ok):
-                yield event
-            elif verb in ("list", "sweep", "clear"):
-                for session_id in known:
-                    yield _part(event, event.outcome.answer, session_id)
-
-    # -- what went wrong
+    # -- what went wrong, and what went right
 
     def _found(
         self, name: str, entry: Entry, expected: tuple[str, ...], given: str, line: tuple[str, ...] = ()
@@ -261,33 +232,44 @@ class Examination:
         return replace(self, finding=finding)
 
     def _blamed(self, event: Event, ask: Ask, worlds: tuple[State, ...], *, concurrent: bool = False) -> Examination:
+        policy = self.model.policy
         offered = [(state, one) for state in worlds for one in self.model.alternatives(state, ask)]
         expected = tuple(dict.fromkeys(one.describe(event.outcome) for _, one in offered))
-        lines = tuple(dict.fromkeys(key for _, one in offered for key in one.line if _is_set(self.model.policy, key)))
-        name = _broken(event, ask, offered)
+        keys = dict.fromkeys(key for _, one in offered for key in one.line if getattr(policy, key, None) is not None)
+        name = broken_by(ask.event, ask, offered)
         if concurrent or ask.overlapped:
-            name = _concurrent_name(event, name)
-        elif event.operation.id in self.contended and name in _DATA:
+            name = concurrently(event, name)
+        elif event.operation.id in self.contended and name in DATA:
             name = "concurrency.no-lost-update"
-        return self._found(name, event, expected, str(event.outcome), lines)
+        return self._found(name, event, expected, str(event.outcome), tuple(keys))
 
-    def _proven(self, event: Event, ask: Ask) -> Mapping[str, int]:
+    def _proven(self, event: Event, ask: Ask, first: tuple[State, Alternative] | None) -> Mapping[str, int]:
         """Count what the answer has put to the test, in the first world that allows it."""
-        proven = Counter(self.exercised)
-        for state in self.states:
-            for alternative in self.model.alternatives(state, ask):
-                if alternative.fits(event.outcome):
-                    proven[alternative.proves or alternative.property] += 1
-                    if isinstance(event.outcome, Ok):
-                        proven.update(_told_properties(alternative, event.outcome.answer, ask, state))
-                    return proven
+        if first is None:
+            return self.exercised
+        state, alternative = first
+        proven = dict(self.exercised)
+        names = [alternative.proves or alternative.property]
+        if isinstance(event.outcome, Ok):
+            names.extend(told_properties(alternative, event.outcome.answer, ask, state))
+        for name in names:
+            proven[name] = proven.get(name, 0) + 1
         return proven
 
 
-_CONCURRENT_KEYS: Final = frozenset({"concurrent_updates", "limit_in_flight"})
-_DATA: Final = frozenset({"data.merge", "data.read-your-writes"})
-_WRITES: Final = frozenset({"update", "save", "put", "append"})
-_WHOLE: Final = frozenset({"list", "sweep", "clear", "count", "metrics"})
+# The number of a note that nothing in the history made: it stands after everything.
+_AT_THE_END: Final = 1 << 62
+
+
+def _stamps(batch: list[Entry]) -> list[Stamp]:
+    """Return what the clocks showed during a batch, in the order in which it was seen."""
+    shown: list[tuple[int, Stamp]] = []
+    for entry in batch:
+        if isinstance(entry, Event):
+            shown += [(entry.call_order, entry.called), (entry.return_order, entry.returned)]
+        else:
+            shown.append((entry.order, entry.at))
+    return [stamp for _, stamp in sorted(shown)]
 
 
 def begin(model: Model) -> Examination:
@@ -306,240 +288,15 @@ def with_undeclared(examination: Examination, history: History) -> Examination:
     finding = examination.finding
     if finding is None:
         return examination
-    upto = History(tuple(entry for entry in history.entries if order_of(entry) <= order_of(finding.event)))
-    if order_of(finding.event) == 0:
-        upto = history
+    end = order_of(finding.event)
+    upto = [entry for entry in history.entries if order_of(entry) <= end]
     model = examination.model
-    for key, value in _other_policies(model.policy, finding, examination):
+    sessions_max = max((len(state.records) for state in examination.states), default=0)
+    for key, value in other_policies(model.policy, finding, model.operations, sessions_max):
         changed = replace(model, policy=policies.with_value(model.policy, key, value))
-        if begin(changed).feed(upto.entries).legal:
+        again = begin(changed).feed(upto)
+        if (again.finish() if end == _AT_THE_END else again).legal:
             written = changed.policy.line(key).partition(" (the default)")[0]
             told = replace(finding, undeclared=key, undeclared_value=written)
             return replace(examination, finding=told)
     return examination
-
-
-def _other_policies(policy: Policy, finding: Finding, examination: Examination) -> Iterator[tuple[str, Any]]:
-    """Give other values of unwritten keys, those by which the answer was judged first."""
-    judged = [line.partition(" ")[0] for line in finding.policy_lines]
-    verb = finding.event.operation.verb if isinstance(finding.event, Event) else ""
-    concurrent = finding.property.startswith("concurrency.")
-    first = ("at_timeout", "activity") if finding.property.startswith("expiry.") else ()
-    for key in sorted(KEYS, key=lambda name: (name not in first, name not in judged)):
-        if key in policy.written or (concurrent and key not in _CONCURRENT_KEYS):
-            continue
-        if key == "activity":
-            for one in sorted(examination.model.operations):
-                rest = tuple(item for item in policy.activity if item != one)
-                yield "activity", rest if one in policy.activity else (*policy.activity, one)
-        for value in policies.other_values(policy, key):
-            if value == "marked" and policy.expired_status is None:
-                continue
-            if KEYS[key].by_verb and verb:
-                yield key, FrozenMap({verb: value})
-            yield key, value
-    if "limit" not in policy.written and isinstance(finding.event, Event):
-        outcome = finding.event.outcome
-        if isinstance(outcome, Refused) and "limit" in outcome.kinds:
-            yield "limit", max((len(state.records) for state in examination.states), default=0)
-
-
-# -- the search for an order ------------------------------------------------------------------------------------------
-
-
-def _linearize(
-    model: Model, worlds: tuple[State, ...], asks: list[Ask]
-) -> tuple[State, ...] | tuple[Ask, tuple[State, ...]] | str:
-    """Return the states after some order of the operations; else the one that fits nowhere; else why undecided.
-
-    A configuration is a state and the set of pending operations that have taken effect, as the bits of an int.
-    """
-    configurations: dict[tuple[int, State], None] = {(0, state): None for state in worlds}
-    points = sorted(
-        [(ask.event.call_order, False, index) for index, ask in enumerate(asks)]
-        + [(ask.event.return_order, True, index) for index, ask in enumerate(asks)]
-    )
-    pending: list[int] = []
-    for _, returns, index in points:
-        if not returns:
-            pending.append(index)
-            continue
-        grown = _extended(model, configurations, asks, pending, index)
-        if isinstance(grown, str):
-            return grown
-        if not grown:
-            return asks[index], _dedupe(state for _, state in configurations)
-        pending.remove(index)
-        bit = 1 << index
-        configurations = {(done & ~bit, state): None for done, state in grown}
-    return _dedupe(state for _, state in configurations)
-
-
-def _extended(
-    model: Model, configurations: dict[tuple[int, State], None], asks: list[Ask], pending: list[int], index: int
-) -> dict[tuple[int, State], None] | str:
-    """Return the configurations in which operation `index` has taken effect, after any of the pending ones."""
-    bit = 1 << index
-    found: dict[tuple[int, State], None] = {}
-    seen = dict(configurations)
-    frontier = list(configurations)
-    while frontier:
-        done, state = frontier.pop()
-        if done & bit:
-            found[done, state] = None
-            continue
-        for other in pending:
-            if done & (1 << other):
-                continue
-            for world in model.step(state, asks[other], asks[other].event.outcome):
-                configuration = (done | (1 << other), world)
-                if configuration not in seen:
-                    seen[configuration] = None
-                    frontier.append(configuration)
-        if len(seen) > WORLDS_MAX:
-            return f"more than {WORLDS_MAX} orders of {len(asks)} operations at once"
-    return found
-
-
-# -- small pieces ----------------------------------------------------------------------------------------------------
-
-
-def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Give the entries in groups that overlap; notes go with the group that they fall into."""
-    batch: list[Entry] = []
-    reach = -1
-    for entry in sorted(entries, key=lambda one: one.call_order if isinstance(one, Event) else one.order):
-        start = entry.call_order if isinstance(entry, Event) else entry.order
-        if batch and start > reach:
-            yield from _settled(batch)
-            batch = []
-        batch.append(entry)
-        reach = max(reach, order_of(entry))
-    if batch:
-        yield from _settled(batch)
-
-
-def _settled(batch: list[Entry]) -> Iterator[list[Entry]]:
-    """Give one group as it is judged: a single operation and the notes made during it come one after the other."""
-    events = [entry for entry in batch if isinstance(entry, Event)]
-    if len(events) > 1:
-        yield batch
-        return
-    for entry in sorted(batch, key=order_of):
-        yield [entry]
-
-
-def _dedupe(worlds: Iterable[State]) -> tuple[State, ...]:
-    return tuple(dict.fromkeys(worlds))
-
-
-def _told_ids(answer: Answer) -> set[SessionId]:
-    found: set[SessionId] = set()
-    if not isinstance(answer.ids, Unset):
-        found.update(answer.ids)
-    if not isinstance(answer.id, Unset):
-        found.add(answer.id)
-    return found
-
-
-def _part(event: Event, answer: Answer, session_id: SessionId) -> Event:
-    """Return the part of a view of all that is about one session."""
-    operation: Operation = replace(event.operation, id=session_id)
-    told = answer.ids
-    ids: Any = UNSET
-    if not isinstance(told, Unset):
-        ids = tuple(one for one in told if one == session_id)
-    return replace(event, operation=operation, outcome=Ok(Answer(ids=ids)))
-
-
-def _closing(note: Note) -> str | None:
-    """Return what was closed, by the name under which it is counted, or None for any other note."""
-    if note.kind == "closed":
-        return note.subject
-    if note.kind == "hook" and note.subject == "close" and note.id is not UNSET:
-        return f"close hook of {note.id!r}"
-    return None
-
-
-def _was_removed(state: State, session_id: SessionId) -> bool:
-    record = state.records.get(session_id)
-    if record is None or record.phase != states.GONE:
-        return False
-    return record.how in {"deleted", "popped", "cleared", "evicted", "swept"} or "removed" in record.since
-
-
-def _is_alive(state: State, session_id: Any, now: Any, policy: Policy) -> bool:
-    record = state.records.get(session_id)
-    return record is not None and record.phase == states.LIVE and states.standing(record, now, policy) == ALIVE
-
-
-def _is_set(policy: Policy, key: str) -> bool:
-    return key in KEYS and getattr(policy, key) is not None
-
-
-def _broken(event: Event, ask: Ask, offered: list[tuple[State, Alternative]]) -> str:
-    """Name the property: of the wrong facet where the answer was nearly right, else of the answer that did not come."""
-    outcome = event.outcome
-    if isinstance(outcome, Failed):
-        named = {one.property for _, one in offered} & {"sweep.survives-errors"}
-        return named.pop() if named else "lifecycle.errors"
-    if isinstance(outcome, Unknown) or not offered:
-        return "resources.stop-in-time" if ask.verb in ("stop", "close") else "lifecycle.errors"
-    if isinstance(outcome, Ok):
-        for state, one in offered:
-            wrong = one.wrong(outcome.answer) if one.kind == "ok" else None
-            if wrong is not None:
-                return _leaked(wrong.property, outcome.answer, state, event) if wrong.name == "data" else wrong.property
-    for _, one in offered:
-        if one.kind == "ok":
-            return one.property
-    return offered[0][1].property
-
-
-def _leaked(name: str, answer: Answer, state: State, event: Event) -> str:
-    """Tell data that is merely wrong from data that belongs to another session or to a caller."""
-    told = answer.data
-    if not isinstance(told, FrozenMap):
-        return name
-    if SCRIBBLE in told:
-        return "data.isolation"
-    session_id = event.operation.id
-    own = state.records.get(session_id)
-    expected = own.data if own is not None and isinstance(own.data, FrozenMap) else FrozenMap({})
-    strange = {item for item in told.items() if item not in set(expected.items())}
-    for record in state.records.values():
-        if record is own or not isinstance(record.data, FrozenMap):
-            continue
-        if strange and strange <= set(record.data.items()):
-            kept = set(told.items()) & set(expected.items())
-            return "data.isolation" if kept or not expected else "security.cross-session"
-    return name
-
-
-# The key that the harness writes into data that it has handed over or been given, to see whether it is shared.
-SCRIBBLE: Final = "sessionguard-scribble"
-
-
-def _concurrent_name(event: Event, name: str) -> str:
-    """Name the property that is broken where only the overlap can explain it."""
-    if name in _DATA:
-        return "concurrency.no-lost-update"
-    if name.startswith("limit."):
-        return "concurrency.limit"
-    if isinstance(event.outcome, Failed):
-        return "concurrency.no-error"
-    return "concurrency.linearizable"
-
-
-def _told_properties(alternative: Alternative, answer: Answer, ask: Ask, state: State) -> Iterator[str]:
-    """Give the properties that the told facets of a right answer have put to the test."""
-    for facet in alternative.facets:
-        if facet.name in ("found", "flag"):
-            continue
-        if getattr(answer, facet.name) is not UNSET and facet.property != alternative.property:
-            yield facet.property
-    others = [
-        record for record in state.records.values() if record.data is not UNSET and record.id != ask.event.operation.id
-    ]
-    if answer.data is not UNSET and others:
-        yield "data.isolation"

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from pytest_sessionguard.core.model.cases import keeping
 from pytest_sessionguard.core.model.creation import on_create
 from pytest_sessionguard.core.model.expecting import Alternative
 from pytest_sessionguard.core.model.manager import RULES
-from pytest_sessionguard.core.model.moments import Timeline
+from pytest_sessionguard.core.model.moments import DEAD, Moment, Timeline
 from pytest_sessionguard.core.model.sessions import on_session
-from pytest_sessionguard.core.model.state import GONE, LIVE, Ask, Record, State
+from pytest_sessionguard.core.model.state import EXPIRED, GONE, LIVE, Ask, Record, State, limits, standing
 from pytest_sessionguard.core.operations import Ok, Outcome, Unknown
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET
@@ -60,42 +61,64 @@ class Model:
             yield from RULES[verb](state, ask)
         else:
             yield from on_session(state, ask)
-        keep = replace(state)
         if state.closed:
             closed = frozenset({"closed"})
-            yield Alternative(kind="refused", words=closed, after=lambda _: (keep,), property="lifecycle.errors")
+            yield Alternative(kind="refused", words=closed, after=keeping(state), property="lifecycle.errors")
         if ask.overlapped:
             busy = frozenset({"busy"})
-            yield Alternative(kind="refused", words=busy, after=lambda _: (keep,), property="concurrency.no-error")
+            yield Alternative(kind="refused", words=busy, after=keeping(state), property="concurrency.no-error")
 
     def step(self, state: State, ask: Ask, outcome: Outcome) -> tuple[State, ...]:
         """Return the states that may follow when the operation is answered so; none where it may not be."""
-        found: dict[State, None] = {}
-        if isinstance(outcome, Unknown):
-            found[replace(state, last=ask.now)] = None
+        return self.follow(state, ask, outcome)[0]
+
+    def follow(self, state: State, ask: Ask, outcome: Outcome) -> tuple[tuple[State, ...], Alternative | None]:
+        """Return the states that may follow, and the first alternative that the answer is."""
+        worlds: list[State] = []
+        first: Alternative | None = None
+        is_unknown = isinstance(outcome, Unknown)
+        if is_unknown:
+            worlds.append(state)
         for alternative in self.alternatives(state, ask):
-            if isinstance(outcome, Unknown):
-                worlds = alternative.after(None)
+            if is_unknown:
+                worlds.extend(alternative.after(None))
             elif alternative.fits(outcome):
-                worlds = alternative.after(outcome.answer if isinstance(outcome, Ok) else None)
-            else:
-                continue
-            for world in worlds:
-                found[self._settled(world, ask)] = None
-        return tuple(found)
+                first = first or alternative
+                worlds.extend(alternative.after(outcome.answer if isinstance(outcome, Ok) else None))
+        settled = [world.after(ask.now, running=world.running and self.background) for world in worlds]
+        return (tuple(settled) if len(settled) < 2 else tuple(dict.fromkeys(settled))), first
 
-    def _settled(self, world: State, ask: Ask) -> State:
-        running = world.running and self.background
-        return replace(world, last=ask.now, running=running)
-
-    def restarted(self, state: State) -> State:
+    def restarted(self, state: State, now: Moment) -> State:
         """Return the state after the manager was closed in good order and made anew."""
+        changed = [self._reopened(record) for record in state.records.values() if record.phase != GONE]
+        begun = replace(state.having(*changed), closed=False)
+        return begun.after(now, running=self.background and "start" not in self.operations)
+
+    def _reopened(self, record: Record) -> Record:
         policy = self.policy
-        changed = []
-        for record in state.records.values():
-            if record.phase == GONE:
-                continue
-            survives = _SURVIVES.index(policy.of("survives", record.wrote)) > 0 and policy.close == "keeps"
-            fresh = replace(record, since=record.since | {"restarted"}, resources=())
-            changed.append(fresh if survives or record.phase != LIVE else replace(fresh, doubt=True))
-        return replace(state.having(*changed), running=self.background and "start" not in self.operations, closed=False)
+        if policy.close == "ends":
+            return replace(record, phase=GONE, how="cleared", doubt=False)
+        fresh = replace(record, since=record.since | {"restarted"}, resources=())
+        if record.phase != LIVE:
+            return fresh
+        if _SURVIVES.index(policy.of("survives", record.wrote)) == 0:
+            return replace(fresh, doubt=True, how="restarted")
+        # A monotonic clock starts anew: what it showed before says nothing of what it shows now.
+        return replace(fresh, unjudged=True) if policy.clock == "monotonic" and _expires(record, policy) else fresh
+
+    def clock_set_back(self, state: State, before: Moment) -> State:
+        """Return the state in which what had expired before the clock was set back stays expired."""
+        policy = self.policy
+        if policy.clock_back == "undeclared":
+            return state
+        return state.having(
+            *(
+                replace(record, phase=EXPIRED, since=record.since | {"clock-back"})
+                for record in state.records.values()
+                if record.phase == LIVE and standing(record, before, policy) == DEAD
+            )
+        )
+
+
+def _expires(record: Record, policy: Policy) -> bool:
+    return any(True for _ in limits(record, policy))

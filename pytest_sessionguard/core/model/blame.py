@@ -105,6 +105,8 @@ def absence(record: Record | None, ask: Ask) -> str:
     """Return the property that is broken where a dead session, or none at all, is answered as if it lived."""
     if record is None:
         return own(ask.verb)
+    if "clock-back" in record.since:
+        return "expiry.clock-back"
     if record.how in _HOW:
         return _HOW[record.how]
     if record.phase in (EXPIRED, GONE):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pytest_sessionguard.core.model.state import State
 from pytest_sessionguard.core.operations import Answer, Ok, Outcome, Refused
@@ -35,6 +35,9 @@ def same(name: str, value: Any, property_name: str) -> Facet:
     return Facet(name, lambda told: bool(told == value), show(value), property_name)
 
 
+_NOT_THERE: Final = frozenset({"missing", "expired"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
     """One answer that is allowed.
@@ -42,6 +45,7 @@ class Alternative:
     Attributes:
         kind: "ok", "absent" (None, false or empty instead of what was asked for), "refused".
         words: the absences or the kinds of refusal that are meant.
+        means: the kinds of refusal that a returned value may stand for, where an absence is expected.
         facets: what an ok answer must say where it says anything.
         after: the states that may follow; it is given the answer, or None where that is not known.
         property: what is broken where none of the alternatives was answered.
@@ -54,6 +58,7 @@ class Alternative:
     property: str
     line: tuple[str, ...] = ()
     words: frozenset[str] = frozenset()
+    means: frozenset[str] = _NOT_THERE
     proves: str = ""
     facets: tuple[Facet, ...] = field(default=())
 
@@ -63,7 +68,7 @@ class Alternative:
             case Refused(kinds, answered=answered):
                 if self.kind == "refused":
                     return bool(kinds & self.words)
-                return answered and self.kind == "absent" and bool(kinds & {"missing", "expired"})
+                return answered and self.kind == "absent" and bool(kinds & self.means)
             case Ok(answer) if self.kind == "absent":
                 return _reads_as_absent(answer, self.words)
             case Ok(answer) if self.kind == "ok":

@@ -93,6 +93,8 @@ class Timeline:
 
     def seen(self, stamp: Stamp) -> Timeline:
         """Return the timeline after the clocks showed `stamp`."""
+        if self.last is not None and stamp.mono_us < self.last.mono_us:
+            return self  # Seen before, and told later.
         if self.monotonic:
             return replace(self, last=stamp)
         if self.last is None:

@@ -1,12 +1,13 @@
 """What the model knows of a manager at one point of a history.
 
-A state is one of the worlds that the answers so far allow; the judge keeps all of them.
+A state is one of the worlds that the answers so far allow; the judge keeps all of them.  Two worlds that differ only in
+what is noted for the reader (`Record.since`, `Record.renewed`) are one world.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pytest_sessionguard.core.history import Event
@@ -38,16 +39,18 @@ class Record:
     Units: `timeout_us` microseconds; None: never; UNSET: the policy's own.
     Attributes:
         data, version: UNSET while no answer has told them.
-        past: versions that are over.
+        past: versions that are over, each with the data that it stood for.
         phase: LIVE (by the clock it may have expired since), EXPIRED, GONE.
-        how: why it is dead: "idle", "absolute", "deleted", "expired", "evicted", "cleared", "swept", "rotated" ...
+        how: why it is dead: "deleted", "expired", "evicted", "cleared", "swept", "purged", "rotated", "alias" ...
+        names: other ids under which it answers.
         doubt: it may not be there at all, since an outcome is unknown or the policy does not say.
         unjudged: its timeout is not declared, so its expiry is not judged.
+        by_hand: its deadline was set by `expire`; what activity makes of it is not declared.
         loose: its data is not judged.
         renewed: activity since it was made.
         since: what happened since it was last seen alive, for the blame.
         wrote: the operation that last wrote its data.
-        resources: what it owns; `faulty` those whose closing fails.
+        resources: what it owns; `faulty` when closing one of them fails.
     """
 
     id: SessionId
@@ -60,15 +63,21 @@ class Record:
     timeout_us: int | Unset | None = UNSET
     phase: str = LIVE
     how: str = ""
+    names: frozenset[SessionId] = frozenset()
     doubt: bool = False
     unjudged: bool = False
+    by_hand: bool = False
     loose: bool = False
-    renewed: bool = False
-    since: frozenset[str] = frozenset()
+    renewed: bool = field(default=False, compare=False)
+    since: frozenset[str] = field(default=frozenset(), compare=False)
     wrote: str = "create"
     replaced_by: SessionId | Unset = UNSET
     resources: tuple[str, ...] = ()
     faulty: bool = False
+
+    def answers_to(self, session_id: SessionId) -> bool:
+        """Say whether the id is one of the session's own."""
+        return session_id == self.id or session_id in self.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +96,39 @@ class State:
     last: Moment | None = None
 
     def __hash__(self) -> int:
-        return hash((frozenset(self.records), self.running, self.closed, self.last))
+        known = frozenset((one.id, one.phase, one.active, one.version, one.data) for one in self.records.values())
+        return hash((known, self.running, self.closed, self.last))
 
     def having(self, *records: Record) -> State:
         """Return the state with these records put over those of the same ids."""
+        if not records:
+            return self
         merged = dict(self.records)
         for record in records:
             merged[record.id] = record
-        return replace(self, records=merged)
+        return State(merged, self.running, self.closed, self.last)
 
     def renamed(self, old: SessionId, record: Record) -> State:
         """Return the state in which the session known as `old` is `record`."""
         merged = {key: value for key, value in self.records.items() if key != old}
         merged[record.id] = record
-        return replace(self, records=merged)
+        return State(merged, self.running, self.closed, self.last)
+
+    def after(self, now: Moment, *, running: bool) -> State:
+        """Return the state after an operation at `now`: `last` is the latest that any operation may have been."""
+        last = now if self.last is None or now[-1][1] >= self.last[-1][1] else self.last
+        return State(self.records, running, self.closed, last)
+
+    def find(self, session_id: SessionId) -> Record | None:
+        """Return the session that answers to the id, or None where there never was one."""
+        record = self.records.get(session_id)
+        while record is not None and record.how == "alias" and not isinstance(record.replaced_by, Unset):
+            record = self.records[record.replaced_by]
+        return record
+
+    def fresh_phantom(self) -> Phantom:
+        """Return an id for a session whose own is not known."""
+        return Phantom(len(self.records))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,18 +138,18 @@ class Ask:
     Attributes:
         event: the call and, for the blame alone, its answer.
         now: when it read the clock.
-        backs: how often the clock had been set back by then.
         overlapped: another operation was under way.
         in_flight: creations under way at the same time.
+        about: the sessions that this part of a view of all is about; None: all.
     """
 
     event: Event
     now: Moment
     policy: Policy
     operations: frozenset[str]
-    backs: int = 0
     overlapped: bool = False
     in_flight: int = 0
+    about: frozenset[SessionId] | None = None
 
     @property
     def verb(self) -> str:
@@ -153,26 +181,24 @@ def standing(record: Record, now: Moment, policy: Policy) -> int:
         return DEAD
     if record.unjudged:
         return EITHER
-    found = ALIVE
-    for _, since, timeout_us in limits(record, policy):
-        found = _worse(
-            found,
-            moments.standing(
-                since,
-                now,
-                timeout_us,
-                dead_at_timeout=policy.at_timeout == "expired",
-                unit_us=policy.granularity_us,
-            ),
-        )
-        if policy.clock_back == "undeclared" and len(now) > len(since):
-            found = EITHER
+    found = by_deadlines(record, now, policy)
     return found | DEAD if record.doubt else found
 
 
-def _worse(one: int, other: int) -> int:
-    """Join two deadlines: alive only where both may be, dead where either may be."""
-    return (one & other & ALIVE) | ((one | other) & DEAD)
+def by_deadlines(record: Record, now: Moment, policy: Policy) -> int:
+    """Say what a session that was not ended may be now by its deadlines alone."""
+    found = ALIVE
+    dead_at_timeout = policy.at_timeout == "expired"
+    for _, since, timeout_us in limits(record, policy):
+        if policy.clock_back == "undeclared" and len(now) > len(since):
+            one = EITHER
+        else:
+            one = moments.standing(
+                since, now, timeout_us, dead_at_timeout=dead_at_timeout, unit_us=policy.granularity_us
+            )
+        # Alive only where both deadlines may be ahead, dead where either may be over.
+        found = (found & one & ALIVE) | ((found | one) & DEAD)
+    return found
 
 
 def cause(record: Record, now: Moment, policy: Policy) -> str:
@@ -193,8 +219,33 @@ def left_us(record: Record, now: Moment, policy: Policy) -> int | None:
 
     Units: microseconds; negative once it is over.
     """
-    spans = [
-        moments.reading_of(since, 0)[1] + timeout_us - moments.reading_of(now, 0)[0]
-        for _, since, timeout_us in limits(record, policy)
+    least: int | None = None
+    for _, since, timeout_us in limits(record, policy):
+        left = since[0][1] + timeout_us - now[0][0]
+        least = left if least is None or left < least else least
+    return least
+
+
+def left_between_us(record: Record, now: Moment, policy: Policy) -> tuple[int, int] | None:
+    """Return the least and the most time that may be left to the first deadline, on any scale; None: no deadline.
+
+    Units: microseconds.
+    """
+    lows, highs = [], []
+    for scale, (low, high) in enumerate(now):
+        ends = [(moments.reading_of(since, scale), timeout_us) for _, since, timeout_us in limits(record, policy)]
+        if not ends:
+            return None
+        lows.append(min(since[0] + timeout_us - high for since, timeout_us in ends))
+        highs.append(min(since[1] + timeout_us - low for since, timeout_us in ends))
+    return min(lows), max(highs)
+
+
+def tagged(state: State, tag: str) -> State:
+    """Return the state with a word put on every live session, for the blame."""
+    changed = [
+        replace(record, since=record.since | {tag})
+        for record in state.records.values()
+        if record.phase == LIVE and tag not in record.since
     ]
-    return min(spans, default=None)
+    return state.having(*changed)

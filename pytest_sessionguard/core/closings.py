@@ -1,0 +1,99 @@
+"""What sessions own, and what of it was closed: each once, and never while its session lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pytest_sessionguard.core.history import Event, Note
+from pytest_sessionguard.core.model import Model, State
+from pytest_sessionguard.core.model import state as states
+from pytest_sessionguard.core.model.moments import ALIVE, Moment
+from pytest_sessionguard.core.operations import Ok, SessionId
+from pytest_sessionguard.core.values import UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Closings:
+    """Resources by name.
+
+    Attributes:
+        attached: the session that each belongs to.
+        closed: the note of its closing.
+        open_cases: those closed whose sessions may be alive still.
+    """
+
+    attached: Mapping[str, SessionId] = field(default_factory=dict)
+    closed: Mapping[str, Note] = field(default_factory=dict)
+    open_cases: tuple[str, ...] = ()
+
+    def noted(self, name: str, note: Note) -> Closings:
+        """Return these with one more closed."""
+        return Closings(self.attached, {**self.closed, name: note}, (*self.open_cases, name))
+
+    def after(self, event: Event, model: Model, worlds: tuple[State, ...]) -> Closings:
+        """Return these with what an event has attached."""
+        operation, outcome = event.operation, event.outcome
+        if not isinstance(outcome, Ok):
+            return self
+        if operation.verb == "attach" and isinstance(operation.resource, str):
+            return replace(self, attached={**self.attached, operation.resource: operation.id})
+        if operation.verb != "create" or not model.close_hook:
+            return self
+        made = outcome.answer.id if outcome.answer.id is not UNSET else operation.id
+        if made is UNSET or not any(made in state.records for state in worlds):
+            return self
+        name = hooked(made)
+        rest = {key: note for key, note in self.closed.items() if key != name}
+        return Closings({**self.attached, name: made}, rest, tuple(one for one in self.open_cases if one != name))
+
+    def too_early(
+        self, event: Event, model: Model, worlds: tuple[State, ...], now: Moment
+    ) -> tuple[Closings, Note | None, str]:
+        """Return these, and what was closed before the event although its session lives after it."""
+        still = []
+        for name in self.open_cases:
+            note = self.closed[name]
+            session_id: Any = note.id if note.id is not UNSET else self.attached.get(name, UNSET)
+            alive = [_is_alive(state, session_id, now, model) for state in worlds]
+            if note.order < event.call_order and all(alive):
+                return self, note, name
+            if any(alive):
+                still.append(name)
+        return replace(self, open_cases=tuple(still)), None, ""
+
+    def never_closed(self, worlds: tuple[State, ...]) -> tuple[str, SessionId] | None:
+        """Return a resource, and its session, that was not closed although the session was removed."""
+        for name, session_id in self.attached.items():
+            if name not in self.closed and all(_was_removed(state, session_id) for state in worlds):
+                return name, session_id
+        return None
+
+
+def hooked(session_id: SessionId) -> str:
+    """Return the name under which the closing of a session itself is counted."""
+    return f"close hook of {session_id!r}"
+
+
+def closing(note: Note) -> str | None:
+    """Return what was closed, by the name under which it is counted, or None for any other note."""
+    if note.kind == "closed":
+        return note.subject
+    if note.kind == "hook" and note.subject == "close" and note.id is not UNSET:
+        return hooked(note.id)
+    return None
+
+
+def _was_removed(state: State, session_id: SessionId) -> bool:
+    record = state.find(session_id)
+    return (
+        record is not None
+        and record.phase == states.GONE
+        and record.how in {"deleted", "popped", "cleared", "evicted", "swept", "purged"}
+    )
+
+
+def _is_alive(state: State, session_id: Any, now: Moment, model: Model) -> bool:
+    record = state.find(session_id)
+    return record is not None and record.phase == states.LIVE and states.standing(record, now, model.policy) == ALIVE

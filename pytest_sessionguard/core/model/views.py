@@ -1,0 +1,213 @@
+"""Rules of the views of all sessions: list, count and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import permutations
+from typing import Any, Final
+
+from pytest_sessionguard.core.model import blame, moments
+from pytest_sessionguard.core.model.cases import NOTHING, died, keeping, seen, visible
+from pytest_sessionguard.core.model.expecting import Alternative, Facet
+from pytest_sessionguard.core.model.moments import ALIVE, DEAD
+from pytest_sessionguard.core.model.state import GONE, LIVE, Ask, Phantom, Record, State, standing
+from pytest_sessionguard.core.operations import Answer, SessionId
+from pytest_sessionguard.core.values import FrozenMap, Unset
+
+_SECOND_US: Final = 1_000_000
+_AGE_SLACK_S: Final = 0.001
+
+
+def concerned(state: State, ask: Ask) -> list[Record]:
+    """Return the stored sessions that the operation is about: all, one owner's, or the part that is judged apart."""
+    owner = ask.event.operation.owner
+    records: Iterable[Record] = state.records.values()
+    if ask.about is not None:
+        records = [state.records[key] for key in ask.about if key in state.records]
+    return [one for one in records if one.phase != GONE and (isinstance(owner, Unset) or one.owner == owner)]
+
+
+def _parted(state: State, ask: Ask) -> tuple[list[Record], list[Record]]:
+    """Return the sessions that must be seen by a view of all, and those that may be."""
+    certain, perhaps = [], []
+    for record in concerned(state, ask):
+        found = standing(record, ask.now, ask.policy)
+        if found == ALIVE:
+            certain.append(record)
+        elif found & ALIVE or visible(state, record, ask, ask.verb) != "gone":
+            perhaps.append(record)
+    return certain, perhaps
+
+
+def _property(state: State, ask: Ask, certain: list[Record]) -> str:
+    """Return what a wrong view of all breaks: the telling session's own story, else that views agree."""
+    for record in concerned(state, ask):
+        if record.phase == LIVE and standing(record, ask.now, ask.policy) == DEAD:
+            return blame.absence(record, ask)
+    for record in certain:
+        name = blame.presence(record, ask)
+        if not name.startswith("lifecycle."):
+            return name
+    return "lifecycle.list" if ask.verb == "list" else "lifecycle.views-agree"
+
+
+# -- list ------------------------------------------------------------------------------------------------------------
+
+
+def listing(state: State, ask: Ask) -> Iterator[Alternative]:
+    """Show every live session once, and no other; an id never heard of must be one of unknown outcome."""
+    certain, perhaps = _parted(state, ask)
+    known = [one for one in certain if not isinstance(one.id, Phantom)]
+    phantoms = [one for one in certain + perhaps if isinstance(one.id, Phantom)]
+    least = sum(isinstance(one.id, Phantom) for one in certain)
+    must = {one.id for one in known if not one.names}
+    any_of = [one for one in known if one.names]
+    may = {key for one in (*known, *perhaps) for key in (one.id, *one.names)}
+
+    def right(told: Any) -> bool:
+        strangers = set(told) - may
+        if len(set(told)) != len(told) or not must.issubset(told):
+            return False
+        if not all(any(one.answers_to(key) for key in told) for one in any_of):
+            return False
+        return least <= len(strangers) <= len(phantoms) and not any(key in state.records for key in strangers)
+
+    def after(answer: Answer | None) -> Iterable[State]:
+        if answer is None or (isinstance(answer.ids, Unset) and not _is_empty(answer)):
+            return (state,)
+        told = frozenset() if isinstance(answer.ids, Unset) else frozenset(answer.ids)
+        return _recognised(_viewed(state, ask, told, certain, perhaps), phantoms, told - may)
+
+    says = "[" + ", ".join(sorted(repr(one.id) for one in known)) + "]"
+    if may - {one.id for one in known}:
+        says += " and perhaps " + ", ".join(sorted(repr(one) for one in may - {one.id for one in known}))
+    name = _property(state, ask, certain)
+    facets = (Facet("ids", right, says, name), _number(certain, perhaps, name))
+    yield Alternative(kind="ok", facets=facets, after=after, property=name, line=("idle_timeout", "expired"))
+    if not certain:
+        yield Alternative(kind="absent", words=NOTHING, after=after, property=name, line=("missing",))
+
+
+def _is_empty(answer: Answer) -> bool:
+    return not isinstance(answer.absent, Unset)
+
+
+def _viewed(state: State, ask: Ask, told: frozenset[Any], certain: list[Record], perhaps: list[Record]) -> State:
+    """Return the state after a view showed some sessions and not others."""
+    renews = ask.policy.renews(ask.verb)
+    changed = []
+    for record in perhaps:
+        if isinstance(record.id, Phantom) or record.phase != LIVE:
+            continue
+        found = standing(record, ask.now, ask.policy)
+        if found == DEAD:
+            continue
+        if not any(record.answers_to(key) for key in told):
+            changed.append(_missed(record, ask))
+        elif visible(state, record, ask, ask.verb) == "gone":
+            active = moments.span(record.active, ask.now) if renews else record.active
+            changed.append(replace(record, doubt=False, how="", active=active))
+    for record in certain:
+        renewed = seen(record, ask)
+        if renewed is not record:
+            changed.append(renewed)
+    return state.having(*changed)
+
+
+def _missed(record: Record, ask: Ask) -> Record:
+    """Return a session that may have been dead, or lost, now that a view has not shown it."""
+    if record.doubt and standing(replace(record, doubt=False), ask.now, ask.policy) == ALIVE:
+        return replace(record, phase=GONE, how=record.how or "restarted", doubt=False)
+    return died(record)
+
+
+def _recognised(state: State, phantoms: list[Record], strangers: frozenset[SessionId]) -> Iterable[State]:
+    """Give the worlds in which the strangers shown are sessions of unknown outcome, each another one."""
+    if not strangers:
+        return (state,)
+    ordered = sorted(strangers, key=repr)
+    worlds = []
+    for chosen in permutations(phantoms, len(ordered)):
+        world = state
+        for phantom, key in zip(chosen, ordered, strict=True):
+            world = world.renamed(phantom.id, replace(phantom, id=key))
+        worlds.append(world)
+    return worlds
+
+
+# -- count -----------------------------------------------------------------------------------------------------------
+
+
+def _number(certain: list[Record], perhaps: list[Record], name: str) -> Facet:
+    least = len(certain)
+    most = least + len(perhaps) + sum(len(one.names) for one in (*certain, *perhaps))
+    says = str(least) if least == most else f"{least} to {most}"
+    return Facet("count", lambda told: least <= told <= most, says, name)
+
+
+def counting(state: State, ask: Ask) -> Iterator[Alternative]:
+    """Count what a list would show."""
+    certain, perhaps = _parted(state, ask)
+    name = _property(state, ask, certain)
+    after = keeping(state.having(*(seen(record, ask) for record in certain)) if ask.policy.renews("count") else state)
+    facet = _number(certain, perhaps, name)
+    yield Alternative(kind="ok", facets=(facet,), after=after, property=name, line=("idle_timeout", "expired"))
+    if not certain:
+        yield Alternative(kind="absent", words=NOTHING, after=after, property=name, line=("missing",))
+
+
+# -- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def measuring(state: State, ask: Ask) -> Iterator[Alternative]:
+    """Tell totals and ages; whether the expired but unswept take part in totals and ages is the manager's choice."""
+    stored = [one for one in state.records.values() if one.phase != GONE]
+    standings = [standing(one, ask.now, ask.policy) for one in stored]
+    least = sum(found == ALIVE for found in standings)
+    most = sum(bool(found & ALIVE) for found in standings)
+    living = [_age_s(one, ask) for one, found in zip(stored, standings, strict=True) if found == ALIVE]
+    ages = [_age_s(one, ask) for one in stored]
+
+    def right(told: Any) -> bool:
+        if not isinstance(told, FrozenMap):
+            return False
+        for key, value in told.items():
+            if key == "active":
+                fits = isinstance(value, int) and least <= value <= most
+            elif key == "total":
+                fits = isinstance(value, int) and least <= value <= len(stored)
+            else:
+                fits = _age_is_right(key, value, living, ages)
+            if not fits:
+                return False
+        return True
+
+    span_s = f"{min(ages, default=0):g} to {max(ages, default=0):g}"
+    says = f"active {least}, total {least} to {len(stored)}, ages {span_s} s"
+    facet = Facet("metrics", right, says, "metrics.consistent")
+    yield Alternative(kind="ok", facets=(facet,), after=keeping(state), property="metrics.consistent")
+
+
+def _age_s(record: Record, ask: Ask) -> float:
+    return (ask.now[0][1] - record.created[0][0]) / _SECOND_US
+
+
+def _age_is_right(key: Any, told: Any, living: list[float], stored: list[float]) -> bool:
+    picks: dict[str, Callable[[list[float]], float]] = {"oldest_age": max, "newest_age": min, "average_age": _average}
+    if key not in picks:
+        return True
+    if not stored:
+        return not told
+    if told is None:
+        return not living
+    if not isinstance(told, (int, float)):
+        return False
+    bounds = [picks[key](ages) for ages in (living, stored) if ages]
+    if not living:
+        bounds.append(0.0)
+    return min(bounds) - _AGE_SLACK_S <= told <= max(bounds) + _AGE_SLACK_S
+
+
+def _average(ages: list[float]) -> float:
+    return sum(ages) / len(ages)
