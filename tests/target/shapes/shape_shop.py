@@ -65,7 +65,9 @@ class WebSessionStore:
 
 
 class Lazy:
-    """Answers any name."""
+    """Takes anything and answers any name."""
+
+    def __init__(self, **settings: Any) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
         return lambda *given, **named: None
