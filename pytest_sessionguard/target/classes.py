@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import dis
 import inspect
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -111,10 +112,19 @@ def instance_attributes(owner: type) -> frozenset[str]:
     """Return the names that the class annotates, or that its own methods set on an object."""
     names: set[str] = set()
     for ancestor in owner.__mro__[:-1]:
-        names |= set(vars(ancestor).get("__annotations__", {}))
+        names |= _annotated(ancestor)
         for code in _codes(ancestor):
             names |= {str(step.argval) for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
     return frozenset(names)
+
+
+def _annotated(owner: type) -> frozenset[str]:
+    """Return the names that the class itself annotates, whether or not the annotations can be evaluated here."""
+    if sys.version_info >= (3, 14):  # pragma: no cover # Evaluated only when they are asked for.
+        import annotationlib
+
+        return frozenset(annotationlib.get_annotations(owner, format=annotationlib.Format.FORWARDREF))
+    return frozenset(inspect.get_annotations(owner))
 
 
 def _is_builtin(owner: type) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from pytest_sessionguard.core.policy import KEYS
+from pytest_sessionguard.core.properties import PROPERTIES
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.errors import did_you_mean
 from pytest_sessionguard.target.findings import Findings
@@ -137,6 +138,10 @@ def _check_rest(findings: Findings, profile: Profile) -> None:
             for verb in value:
                 if verb not in profile.operations:
                     findings.warn(("policy", key, verb), f"without effect: there is no operation `{verb}`")
+    for name in profile.check.allow:
+        near = did_you_mean(str(name), PROPERTIES) if name not in PROPERTIES and "." in str(name) else ""
+        if "did you mean" in near:
+            findings.warn(("check", "allow"), f"no property {name!r}{near}")
     shape = profile.session
     looked_at = any((shape.id, shape.data, shape.version, shape.status, shape.owner))
     if _gives(profile, "session") and not looked_at:

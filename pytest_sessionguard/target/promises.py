@@ -26,6 +26,9 @@ _FIGURES_US: Final = {"idle_timeout": 1_800_000_000, "absolute_timeout": 86_400_
 _NUMBERS: Final = {"limit": 5, "history_limit": 5}
 _FOLDER: Final = re.compile(r"(^|_)(dir|directory|folder|root)$")
 _FILE: Final = re.compile(r"(^|_)(path|file|filename|db|database)$")
+_REACHES: Final = re.compile(
+    r"(return|del) self\.\w+\[|self\.\w+\[\w+\][.\[]|self\.\w+\.pop\(\w+\)|= self\.\w+\[\w+\]$", re.MULTILINE
+)
 _CHECKS: Final = re.compile(r"is_expired|is_valid|is_alive|is_stale|\.expired|_alive\(|not_expired|has_expired")
 _CLEANS: Final = re.compile(r"expir|purge|sweep|evict|valid|alive|clean|prune")
 _ASKS_FOR_ONE: Final = frozenset({"get", "exists", "ttl", "touch", "update", "save", "put", "append", "pop", "delete",
@@ -294,9 +297,7 @@ def _missing_lines(subject: Subject, errors: dict[str, list[str]]) -> Iterator[L
             name.rpartition(".")[2] for name, condition in guess.method.raised() if not evidence.is_limit(condition)
         ]
         known = {word.rpartition(":")[2] for word in errors.get("missing", ())}
-        subscript = re.search(r"(return|del) self\.\w+\[|self\.\w+\.pop\(\w+\)", guess.method.source)
-        guarded = re.search(r" in self\.|except|\.get\(", guess.method.source)
-        if known & set(raised) or (subscript and not guarded and "KeyError" in known):
+        if known & set(raised) or _subscripts(guess):
             yield Line(f"missing.{verb}", '"error"', "it raises")
         elif guess.result in ("found", "flag"):
             yield Line(f"missing.{verb}", '"false"', "it answers yes or no")
@@ -370,16 +371,16 @@ def _errors(subject: Subject) -> dict[str, list[str]]:
             kind = _kind_raised(verb, condition)
             if kind is not None and name not in found.get(kind, []):
                 found.setdefault(kind, []).append(name)
-    if "missing" not in found and any(_subscripts(guess) for guess in subject.guesses.values()):
-        found["missing"] = ["KeyError"]
+    reaching = any(_subscripts(guess) for verb, guess in subject.guesses.items() if verb in _ASKS_FOR_ONE)
+    if reaching and "KeyError" not in found.get("missing", []):
+        found.setdefault("missing", []).append("KeyError")
     return found
 
 
 def _subscripts(guess: Guess) -> bool:
     """Say whether the method reaches for an item that may not be there, unguarded."""
     source = guess.method.source
-    reaches = re.search(r"(return|del) self\.\w+\[|= self\.\w+\[\w+\]$|self\.\w+\[\w+\]\.", source, re.MULTILINE)
-    return bool(reaches) and not re.search(r" in self\.|except|\.get\(", source)
+    return bool(_REACHES.search(source)) and not re.search(r" in self\.|except|\.get\(", source)
 
 
 def _kind_raised(verb: str, condition: str) -> str | None:

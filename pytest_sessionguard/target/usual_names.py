@@ -103,7 +103,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
              "state", "value", "metadata", "store"),
     "version": ("version", "rev", "revision", "etag"),
     "status": ("status", "state", "phase"),
-    "owner": ("owner", "owner_id", "user_id", "user", "username", "client_id", "account_id", "tenant"),
+    "owner": ("owner", "owner_id", "user_id", "user", "username", "client", "client_id", "account_id", "tenant"),
 }  # fmt: skip
 
 SETTINGS: Final[tuple[tuple[str, str], ...]] = (

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_sessionguard.core.operations import Ok, Operation, Outcome
+from pytest_sessionguard.core.values import UNSET, FrozenMap
 from pytest_sessionguard.errors import UsageError
+from pytest_sessionguard.target.binding import Binding
 from pytest_sessionguard.target.discover import guesses, propose
 from pytest_sessionguard.target.profile import Profile, load
 from pytest_sessionguard.target.reading import read_text
@@ -27,6 +31,7 @@ ALL = (
     "shape_login:opened_login_sessions",
     "shape_login:unannotated",
     "shape_keywords:KeywordSessions",
+    "shape_odd:OddSessions",
 )
 
 
@@ -220,6 +225,49 @@ def test_keywords_and_open_ended_data_are_handed_over_by_name() -> None:
     assert "# Not used: touch (looks like touch: nothing to hand over as 'now')" in text
 
 
+def test_odd_habits_are_followed_as_far_as_source_goes() -> None:
+    profile = proposed("shape_odd:OddSessions")
+    assert operations(profile) == {
+        "create": "open_session(owner) -> session",
+        "get": "fetch_session(id) -> session",
+        "list": "session_ids -> ids",
+        "save": "save(session) -> found",
+        "pop": "take_out(id) -> data",
+        "append": "add_message(id, message=value, field=key)",
+        "update": "update(id, changes) -> version",
+        "sweep": "prune() -> ids",
+        "history": "history(id) -> versions",
+        "exists": "is_valid(id) -> flag",
+        "metrics": "stats() -> metrics",
+        "use": "checkout(id) -> id",
+        "ttl": "remaining(id) -> seconds",
+        "touch": "keepalive(id) -> found",
+        "delete": "close(id)",
+    }
+    assert dict(profile.args) == {
+        "folder": "{dir}",
+        "url": "x",
+        "lifetime_hours": 24,
+        "max_history": "{history_limit}",
+        "limit": "{limit}",
+    }
+    assert (profile.session.data, profile.session.owner, profile.session.id) == ("context", "client", "key")
+    told = policy(profile, "absolute_timeout", "history_limit", "limit", "at_limit", "update", "at_timeout")
+    assert told == {
+        "absolute_timeout": 86_400_000_000,
+        "history_limit": 5,
+        "limit": 9,
+        "at_limit": "false",
+        "update": "replace",
+        "at_timeout": "alive",
+    }
+    assert profile.policy.of("missing", "get") == "empty"
+    assert dict(profile.errors) == {"missing": ("LookupError", "KeyError"), "conflict": ("ValueError",)}
+    assert (profile.policy.of("missing", "touch"), profile.policy.of("missing", "update")) == ("error", "error")
+    text = propose("shape_odd:OddSessions", start_folder=SHAPES)
+    assert "# Not used: lookup (looks like get, as fetch_session does)" in text
+
+
 @pytest.mark.parametrize("reference", ALL)
 def test_every_guess_stands_on_its_line(reference: str) -> None:
     text = propose(reference, start_folder=SHAPES)
@@ -261,3 +309,35 @@ def test_where_nothing_can_be_proposed_the_reason_is_told(body: str, message: st
         propose(f"{name}:X", start_folder=tmp_path)
     with pytest.raises(UsageError, match="no module 'nowhere_to_be_found'"):
         propose("nowhere_to_be_found:X", start_folder=tmp_path)
+
+
+async def lives(profile: Profile, folder: Path, *, in_loop: bool) -> tuple[Outcome, Outcome]:
+    """Make a manager, create a session in it and read it."""
+    bound = Binding(profile, policy=profile.policy, folder=folder, noted=lambda **told: None, in_loop=in_loop)
+    await bound.make()
+    if "start" in profile.operations:
+        await bound.perform("client", Operation(verb="start"))
+    names = profile.operations["create"][0].names  # type: ignore[index]
+    data: Any = b"x" if profile.session.data_type == "bytes" else FrozenMap({"a": 1})
+    given: dict[str, Any] = {"id": "s1", "owner": "o1", "data": data}
+    wanted = {name: value for name, value in given.items() if name in names}
+    created = await bound.perform("client", Operation(verb="create", **wanted))
+    assert isinstance(created, Ok), created
+    made = wanted.get("id", created.answer.id)
+    return created, await bound.perform("client", Operation(verb="get", id=made))
+
+
+@pytest.mark.parametrize("reference", ALL)
+def test_a_proposal_runs_as_it_is(reference: str, tmp_path: Path) -> None:
+    profile = proposed(reference)
+    if profile.callers == "tasks":
+        created, read = asyncio.run(lives(profile, tmp_path, in_loop=True))
+    else:
+        with pytest.raises(StopIteration) as done:
+            lives(profile, tmp_path, in_loop=False).send(None)
+        created, read = done.value.value
+    assert isinstance(created, Ok)
+    assert isinstance(read, Ok), read
+    assert read.answer.absent is UNSET
+    if "data" in profile.operations["create"][0].names and profile.session.data_type == "dict":  # type: ignore[index]
+        assert read.answer.data == FrozenMap({"a": 1})

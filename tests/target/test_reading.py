@@ -313,6 +313,12 @@ def test_faults_of_a_mapping_are_named_by_their_key() -> None:
         ("[policy]\nhistory_limit = 3", "", "", "no operation `history`"),
         ('[policy]\nmissing = { put = "none" }', "", "", "no operation `put`"),
         ("", "", 'get = "get(id) -> session"', "names nothing to look at"),
+        (
+            '[check]\nallow = ["lifecycle.uze: none"]',
+            "",
+            "",
+            "no property 'lifecycle.uze', did you mean 'lifecycle.use'?",
+        ),
         ("", "", 'get = "get(id)"', "judged by its errors alone"),
     ],
 )
