@@ -341,11 +341,23 @@ def _is_record(subject: Subject, verb: str, method: Method) -> bool:
     """Say whether a dict is the whole session, by the keys that create gives it."""
     if not subject.session_keys or verb not in ("create", "get", "update", "save", "touch", "use", "resume", "pop"):
         return False
-    return not any(re.search(r"\[['\"]\w+['\"]\]$|\.get\(['\"]\w+['\"]\)$", shown) for shown in method.returned)
+    return not any(
+        re.search(r"\[['\"]\w+['\"]\]$|\.get\(['\"]\w+['\"]\)$", _uncopied(shown)) for shown in method.returned
+    )
+
+
+def _uncopied(shown: str) -> str:
+    """Return what a returned text hands out, without what merely copies it: `dict(x["data"]) if x else None`."""
+    text = re.sub(r" if .+ else (None|\{\})$", "", shown)
+    while True:
+        inner = re.sub(r"^(?:dict|(?:copy\.)?(?:deep)?copy)\((.+)\)$|^(.+)\.copy\(\)$", r"\1\2", text)
+        if inner == text:
+            return text
+        text = inner
 
 
 def _by_source(subject: Subject, verb: str, method: Method) -> tuple[str, str]:
-    shown = [text for text in method.returned if text not in ("", "None")]
+    shown = [_uncopied(text) for text in method.returned if text not in ("", "None")]
     note = "what it answers, by its source" if shown else ""
     if not shown:
         if verb in ("get", "exists", "list", "count", "ttl") and method.tree is None:
