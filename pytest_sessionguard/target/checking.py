@@ -35,10 +35,11 @@ def check(findings: Findings, profile: Profile, tables: Mapping[str, Any]) -> Pr
     factory = _looked_up(findings, ("manager", "factory"), profile.factory) if profile.factory else None
     if factory is not None:
         _check_factory(findings, profile, factory)
+    owner = factory if isinstance(factory, type) and gives_itself(factory) else None
     places = {}
     for where, key, template in _templates(profile, tables):
         places[key] = findings.characters(where)
-        for fault in _template_faults(template, factory):
+        for fault in _template_faults(template, owner):
             findings.inside(where, fault.column, fault.message)
     _check_functions(findings, profile)
     _check_errors(findings, profile, tables)
@@ -156,11 +157,11 @@ def _warn_of_none(findings: Findings, profile: Profile, where: KeyPath) -> None:
         findings.warn(where, f"the policy has no `{word}`: None is handed over, unless a scenario asks for one")
 
 
-def _template_faults(template: Template, factory: Any) -> Iterator[TemplateError]:
+def _template_faults(template: Template, owner: type | None) -> Iterator[TemplateError]:
     if template.root == FUNCTION:
         yield from _function_faults(template)
-    elif template.root == MANAGER and isinstance(factory, type) and gives_itself(factory):
-        yield from class_faults(template, factory)
+    elif template.root == MANAGER and owner is not None:
+        yield from class_faults(template, owner)
 
 
 def _function_faults(template: Template) -> Iterator[TemplateError]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_sessionguard.errors import UsageError, did_you_mean
-from pytest_sessionguard.target import discover
 from pytest_sessionguard.target.imports import ImportFault, put_on_path, resolve
 from pytest_sessionguard.target.reading import read_tables, read_text
 from pytest_sessionguard.target.shape import Profile
@@ -84,6 +83,9 @@ def _attribute(word: str, folder: Path) -> Profile:
         return read_tables(found, name=word, folder=folder)
     if not callable(found):
         raise UsageError(f"{word} is a {type(found).__name__}: expected a Profile, a class or a factory")
+    # Here, not above: most targets are files, and looking at source is slow to import.
+    from pytest_sessionguard.target import discover
+
     proposal = discover.propose(word, start_folder=folder)
     loaded = read_text(proposal, source=f"<proposed for {word}>", name=word, folder=folder)
     notes = discover.guesses(proposal)
