@@ -77,7 +77,7 @@ def where(trace: TracebackType | None) -> str:
     frame = (own or outside)[-1]
     try:
         shown = os.path.relpath(frame.filename)
-    except ValueError:  # On another drive there is no relative path.
+    except (ValueError, OSError):  # On another drive, or from a folder that is gone, there is no relative path.
         shown = frame.filename
     return f"{frame.filename if shown.startswith('..') else shown}:{frame.lineno}"
 
