@@ -348,7 +348,7 @@ def _is_record(subject: Subject, verb: str, method: Method) -> bool:
 
 def _uncopied(shown: str) -> str:
     """Return what a returned text hands out, without what merely copies it: `dict(x["data"]) if x else None`."""
-    text = re.sub(r" if .+ else (None|\{\})$", "", shown)
+    text = re.sub(r" if .+ else (None|\{\})$|^(None|\{\}) if .+? else ", "", shown)
     while True:
         inner = re.sub(r"^(?:dict|(?:copy\.)?(?:deep)?copy)\((.+)\)$|^(.+)\.copy\(\)$", r"\1\2", text)
         if inner == text:

@@ -33,6 +33,7 @@ class Keeper:
         ('dict(session["data"]) if session else None', "data"),
         ('copy.deepcopy(session["data"])', "data"),
         ('session["data"].copy()', "data"),
+        ('None if session is None else dict(session["data"])', "data"),
         ("session", "session"),
         ("dict(session)", "session"),
         ("dict(session) if session is not None else None", "session"),
