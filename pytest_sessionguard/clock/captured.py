@@ -1,17 +1,39 @@
-"""References to the real time functions that modules captured: `from time import sleep`, `from datetime import
-datetime`.
+"""References to the real time functions and classes that modules captured before the clock was put in force.
+
+Replaced, and put back exactly, in every module that does not keep real time: global names.  In modules outside the
+standard library also what their global names lead to (see `holders`): defaults of functions and methods, closures,
+class attributes, `staticmethod` and `property` objects, attributes and slots of instances, keys and items of
+dictionaries, lists and tuples, each within three steps; there a value may be the function or class itself, a `partial`
+or `staticmethod` of it, a tuple with it, or a bound `datetime.now`.  Not replaced: what no module leads to (variables
+of functions that are running, objects that only a fixture holds), what C or Rust code keeps inside, sets, members of
+an `Enum`, containers longer than a thousand, subclasses of `datetime` made before the span.
 
 Reads each module's own dictionary, never `dir()` or `getattr`: a lazy module would import half the world.  What a walk
-found is kept, and the walk is repeated only when `sys.modules` has changed; then only modules that are new or have
-grown are read again.
+found is kept.  It is repeated when `sys.modules` has changed, and then only modules that are new or have grown are read
+again; a module of the user's own, not installed, also when one of its global names holds another object than before.
+
+What was handed out inside the span and is still held afterwards, where nobody can find it, does no harm: every
+stand-in answers as the real one while no clock is in force.
 """
 
 from __future__ import annotations
 
 import sys
+import weakref
+from collections.abc import Callable
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from pytest_sessionguard.clock.counterparts import Counterparts
 from pytest_sessionguard.clock.exempt import KEEPS_REAL_TIME
+from pytest_sessionguard.clock.holders import (
+    Holders,
+    attributes_or_items,
+    is_standard,
+    may_change,
+    mutable_globals,
+)
+from pytest_sessionguard.clock.places import Name, Reference
 
 # The C module behind datetime keeps the real types: C code finds them there.
 _NEVER: Final = frozenset({"_datetime", "_pydatetime"})
@@ -19,26 +41,51 @@ _NEVER: Final = frozenset({"_datetime", "_pydatetime"})
 # Whoever imports a fake by its own name means the fake.
 _MEANT: Final = frozenset({"FakeDatetime", "FakeDate"})
 
+# The one module of the standard library that keeps the time functions as defaults.
+_DEEP_ALTHOUGH_STANDARD: Final = frozenset({"sched"})
 
-class Reference(NamedTuple):
-    """One name in one module that stands for a real object."""
 
-    namespace: dict[str, Any]
+# Where installers put packages: what stands elsewhere is the user's own.
+_INSTALLED: Final = ("site-packages", "dist-packages")
+
+# A captured name of some dictionary, in the order in which it is used: the most frequent place by far.
+_NameOf = tuple[dict[Any, Any], Any, Any, Any, bool]
+
+
+class Watched(NamedTuple):
+    """A global name of a user's own module that may come to hold another object, or one that may grow."""
+
     name: str
-    real: Any
-    fake: Any
+    known: Callable[[], Any]
+    sized: Any
+    size: int
+
+
+class Reading(NamedTuple):
+    """One module, what it looked like when it was read, and what was found in it."""
+
+    module: Any
+    namespace: dict[str, Any]
+    size: int
+    spec: Any
+    references: list[Reference]
+    # None: nothing is watched, an installed module stays as it is.
+    watched: list[Watched] | None
 
 
 class Captured:
     """Know every captured reference, replace them all and put them back."""
 
     def __init__(self, stand_ins: dict[Any, Any]) -> None:
-        # By identity: equality would ask strangers' __eq__ for their opinion.
-        self._by_id = {id(each): (real, fake) for real, fake in stand_ins.items() for each in (real, fake)}
-        self._seen: dict[str, tuple[Any, int, list[Reference]]] = {}
-        self._references: list[Reference] = []
-        self._extent: tuple[int, str | None] = (0, None)
-        self._applied: list[Reference] = []
+        self._counterpart = Counterparts(stand_ins).of
+        self._holders = Holders(self._counterpart)
+        self._seen: dict[str, Reading] = {}
+        self._own: list[tuple[str, Reading]] = []
+        self._extent: tuple[int, Any] = (0, None)
+        self._names: list[_NameOf] = []
+        self._others: list[Reference] = []
+        self._applied_names: list[_NameOf] = []
+        self._applied_others: list[Reference] = []
 
     def apply(self, *, shared: bool) -> None:
         """Replace every captured real object by its stand-in.
@@ -46,60 +93,129 @@ class Captured:
         `shared`: an outer freeze has put the same fake classes into modules, and will take them out itself.  Where
         none did, a stand-in found in a module was brought back by a late undo, and is ours to take out.
         """
-        self._walk_if_grown()
-        applied = self._applied
-        for reference in self._references:
-            namespace, name, real, fake = reference
+        self._walk_if_changed(also_own=True)
+        names, others = self._applied_names, self._applied_others
+        for one in self._names:
+            namespace, name, real, fake, of_classes = one
             held = namespace.get(name)
             if held is real:
                 # Noted first: whatever interrupts us, what was replaced is known.
-                applied.append(reference)
+                names.append(one)
                 namespace[name] = fake
-            elif held is fake and not (shared and isinstance(fake, type)):
-                applied.append(reference)
+            elif held is fake and not (shared and of_classes):
+                names.append(one)
+        for other in self._others:
+            place, (real, fake, of_classes) = other
+            held = place.held()
+            if held is real:
+                others.append(other)
+                place.put(fake)
+            elif held is fake and not (shared and of_classes):
+                others.append(other)
 
     def restore(self, *, shared: bool) -> None:
         """Put every real object back, also into modules that were imported meanwhile; may be called again."""
-        for namespace, name, real, fake in self._applied:
+        for namespace, name, real, fake, _ in self._applied_names:
             if namespace.get(name) is fake:
                 namespace[name] = real
+        _put_back(self._applied_others)
         before = self._seen
-        if self._walk_if_grown():
-            for module_name, entry in self._seen.items():
-                if before.get(module_name) is not entry:
-                    for namespace, name, real, fake in entry[2]:
-                        if namespace.get(name) is fake and not (shared and isinstance(fake, type)):
-                            namespace[name] = real
-        self._applied.clear()
+        if self._walk_if_changed(also_own=False):
+            for module_name, reading in self._seen.items():
+                if before.get(module_name) is not reading:
+                    _put_back([each for each in reading.references if not (shared and each.pair.of_classes)])
+        self._applied_names.clear()
+        self._applied_others.clear()
 
-    def _walk_if_grown(self) -> bool:
-        """Read the modules that are new or have grown; say whether there was any change."""
+    def _walk_if_changed(self, *, also_own: bool) -> bool:
+        """Read the modules that are new or have changed; say whether there were any."""
         modules = sys.modules
-        extent = (len(modules), next(reversed(modules), None))
-        if extent == self._extent:
+        extent = (len(modules), next(reversed(modules.values()), None))
+        stale = {name for name, reading in self._own if _has_changed(name, reading)} if also_own else set()
+        grown = extent[0] != self._extent[0] or extent[1] is not self._extent[1]
+        if not grown and not stale:
             return False
-        seen: dict[str, tuple[Any, int, list[Reference]]] = {}
-        for module_name, module in list(modules.items()):
+        seen = {} if grown else {name: reading for name, reading in self._seen.items() if name not in stale}
+        unread: list[tuple[str, Any, dict[str, Any]]] = []
+        for module_name in list(modules) if grown else stale:
+            module = modules.get(module_name)
             try:
                 # Not `module.__dict__`: a lazy module answers any attribute by loading itself.
                 namespace = object.__getattribute__(module, "__dict__")
             except (AttributeError, TypeError):
                 continue
-            known = self._seen.get(module_name)
-            if known is None or known[0] is not module or known[1] != len(namespace):
-                known = (module, len(namespace), self._read(module_name, namespace))
-            seen[module_name] = known
+            known = None if module_name in stale else self._seen.get(module_name)
+            if known is not None and known.module is module and known.size == len(namespace):
+                seen[module_name] = known
+            elif isinstance(namespace, dict):
+                unread.append((module_name, module, namespace))
+        self._read(unread, seen)
         self._seen = seen
-        self._references = [reference for _, _, found in seen.values() for reference in found]
+        self._own = [(name, reading) for name, reading in seen.items() if reading.watched is not None]
+        found = list(chain.from_iterable(reading.references for reading in seen.values()))
+        self._names = [(*place, *pair) for place, pair in found if isinstance(place, Name)]
+        self._others = [each for each in found if not isinstance(each.place, Name)]
         self._extent = extent
         return True
 
-    def _read(self, module_name: str, namespace: Any) -> list[Reference]:
-        if KEEPS_REAL_TIME[module_name] or module_name in _NEVER or not isinstance(namespace, dict):
-            return []
-        by_id = self._by_id
-        return [
-            Reference(namespace, name, *by_id[id(held)])
-            for name, held in list(namespace.items())
-            if id(held) in by_id and name not in _MEANT
-        ]
+    def _read(self, unread: list[tuple[str, Any, dict[str, Any]]], seen: dict[str, Reading]) -> None:
+        """Add a reading of each module to those `seen`."""
+        for module_name, module, namespace in unread:
+            if KEEPS_REAL_TIME[module_name] or module_name in _NEVER:
+                seen[module_name] = Reading(module, namespace, len(namespace), namespace.get("__spec__"), [], None)
+                # Known before any other module is read, which may have been given what is theirs.
+                self._holders.exempt.update(mutable_globals(namespace))
+        for module_name, module, namespace in unread:
+            if module_name in seen:
+                continue
+            size, standard = len(namespace), is_standard(module_name)
+            deep = not standard or module_name in _DEEP_ALTHOUGH_STANDARD
+            found = [
+                Reference(Name(namespace, name), pair)
+                for name, held in list(namespace.items())
+                if (pair := self._counterpart(held, deep=deep)) is not None and name not in _MEANT
+            ]
+            if deep:
+                found += self._holders.read(module_name, namespace)
+            watched = None if standard or _is_installed(namespace) else _watched(namespace)
+            spec = namespace.get("__spec__")
+            seen[module_name] = Reading(module, namespace, size, spec, found, watched)
+
+
+def _put_back(references: list[Reference]) -> None:
+    for place, (real, fake, _) in references:
+        if place.held() is fake:
+            place.put(real)
+
+
+def _is_installed(namespace: dict[str, Any]) -> bool:
+    file = namespace.get("__file__")
+    return isinstance(file, str) and any(place in file for place in _INSTALLED)
+
+
+def _watched(namespace: dict[str, Any]) -> list[Watched]:
+    """Watch the names that hold nothing yet, a container, or an instance: functions and classes stay as they are."""
+    return [
+        Watched(name, _remembered(value), sized, 0 if sized is None else len(sized))
+        for name, value in list(namespace.items())
+        if may_change(value) and str(name)[:2] != "__"
+        for sized in [attributes_or_items(value)]
+    ]
+
+
+def _remembered(value: Any) -> Callable[[], Any]:
+    """Return what gives the value back without keeping it alive, where that can be done."""
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return lambda: value
+
+
+def _has_changed(module_name: str, reading: Reading) -> bool:
+    module, namespace, size, spec, _, watched = reading
+    if sys.modules.get(module_name) is not module or len(namespace) != size or namespace.get("__spec__") is not spec:
+        return True
+    for name, known, sized, sized_before in watched or ():
+        if namespace.get(name) is not known() or (sized is not None and len(sized) != sized_before):
+            return True
+    return False

@@ -6,7 +6,8 @@ pass or, backwards, sets the wall clock back, and its end brings the wall clock 
 a freeze that ticks by itself keeps its own wall time.
 
 freezegun takes local time for UTC.  While our own factory has the say, its fake classes use the real zone of the
-process instead.
+process instead.  And they outlive every span, in values and in references that nobody can find: with nothing frozen
+they answer as the real classes, where freezegun's own would fail.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import copyreg
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
 from typing import Any, Final
 
 from freezegun import api
 
-from pytest_sessionguard.clock.readings import READINGS
+from pytest_sessionguard.clock.readings import READINGS, real_time_ns
 from pytest_sessionguard.clock.virtual import MICROSECONDS, VirtualClock
 
 # Real class -> freezegun's fake of it, for the references that modules captured.
@@ -98,54 +100,70 @@ def _with_fold(moment: Any) -> Any:
     return _as(api.FakeDatetime, moment)
 
 
-def _clock_speaks() -> VirtualClock | None:
-    """Return the clock if it, and no inner freeze, says what the wall time is."""
-    factories = api.freeze_factories
-    if factories and type(factories[-1]) is ClockFactory:
-        return factories[-1].clock
-    return None
+def _foreigner_speaks() -> bool:
+    """Say whether a freeze that is not the clock's own says what the wall time is."""
+    return any(type(top) is not ClockFactory for top in api.freeze_factories[-1:])
+
+
+def _wall_us() -> int:
+    """Return the clock's wall time, or the real one when nothing is frozen."""
+    tops: list[Any] = api.freeze_factories[-1:]
+    return int(tops[0].clock.wall_us) if tops else real_time_ns() // 1000
 
 
 def _mended(original: Any, zoned: Callable[..., Any]) -> Any:
-    """Return a method that answers by `zoned` while the clock speaks, else as freezegun would."""
+    """Return a method that answers as freezegun would while a foreign freeze speaks, else by `zoned`."""
 
+    @wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        clock = _clock_speaks()
-        if clock is None:
-            return original.__get__(self if not isinstance(self, type) else None, type(self))(*args, **kwargs)
-        return zoned(clock, self, *args, **kwargs)
+        return (original if _foreigner_speaks() else zoned)(self, *args, **kwargs)
 
     return method
 
 
 def _mended_for_class(original: Any, zoned: Callable[..., Any]) -> Any:
-    def method(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        clock = _clock_speaks()
-        if clock is None:
-            return original.__get__(None, cls)(*args, **kwargs)
-        return zoned(clock, cls, *args, **kwargs)
-
-    return classmethod(method)
+    return classmethod(_mended(original.__func__, zoned))
 
 
-def _now(clock: VirtualClock, cls: Any, tz: Any = None) -> Any:
-    return _as(cls, api.real_datetime.fromtimestamp(clock.wall_us / MICROSECONDS, tz))
+def _now(cls: Any, tz: Any = None) -> Any:
+    return _as(cls, api.real_datetime.fromtimestamp(_wall_us() / MICROSECONDS, tz))
 
 
-def _fromtimestamp(_clock: VirtualClock, cls: Any, timestamp: float, tz: Any = None) -> Any:
+def _utcnow(cls: Any) -> Any:
+    return _as(cls, _EPOCH + timedelta(microseconds=_wall_us()))
+
+
+def _fromtimestamp(cls: Any, timestamp: float, tz: Any = None) -> Any:
     return _as(cls, api.real_datetime.fromtimestamp(timestamp, tz))
 
 
-def _today(clock: VirtualClock, cls: Any) -> Any:
-    return _date_fromtimestamp(None, cls)(clock.wall_us / MICROSECONDS)
+def _today(cls: Any) -> Any:
+    return _date_fromtimestamp(None, cls)(_wall_us() / MICROSECONDS)
 
 
-def _timestamp(_clock: VirtualClock, moment: Any) -> float:
+def _timestamp(moment: Any) -> float:
     return float(api.real_datetime.timestamp(moment))
 
 
-def _astimezone(_clock: VirtualClock, moment: Any, tz: Any = None) -> Any:
+def _astimezone(moment: Any, tz: Any = None) -> Any:
     return _with_fold(api.real_datetime.astimezone(moment, tz))
+
+
+def _mend() -> None:
+    """Mend the fake classes for good: once their values are out, no end of a span can call them back."""
+    datetimes, dates = api.FakeDatetime, api.FakeDate
+    for kind, name, mended, zoned in (
+        (datetimes, "now", _mended_for_class, _now),
+        (datetimes, "utcnow", _mended_for_class, _utcnow),
+        (datetimes, "fromtimestamp", _mended_for_class, _fromtimestamp),
+        (datetimes, "timestamp", _mended, _timestamp),
+        (datetimes, "astimezone", _mended, _astimezone),
+        (dates, "today", _mended_for_class, _today),
+    ):
+        setattr(kind, name, mended(kind.__dict__[name], zoned))
+
+
+_mend()
 
 
 def _monotonic() -> float:
@@ -192,15 +210,6 @@ def _note_foreign_wall() -> None:
 def _patches() -> list[tuple[Any, str, Any]]:
     """Return every attribute that is replaced while a clock is in force: owner, name, stand-in."""
     patches: list[tuple[Any, str, Any]] = [
-        (api.FakeDatetime, "now", _mended_for_class(api.FakeDatetime.__dict__["now"], _now)),
-        (
-            api.FakeDatetime,
-            "fromtimestamp",
-            _mended_for_class(api.FakeDatetime.__dict__["fromtimestamp"], _fromtimestamp),
-        ),
-        (api.FakeDatetime, "timestamp", _mended(api.FakeDatetime.__dict__["timestamp"], _timestamp)),
-        (api.FakeDatetime, "astimezone", _mended(api.FakeDatetime.__dict__["astimezone"], _astimezone)),
-        (api.FakeDate, "today", _mended_for_class(api.FakeDate.__dict__["today"], _today)),
         (api._freeze_time, "start", _driven_start),
         (api._freeze_time, "stop", _driven_stop),
         # The monotonic time of freezegun's own fakes would jump with the wall.

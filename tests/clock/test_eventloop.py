@@ -11,7 +11,7 @@ import threading
 import time
 import types
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -32,10 +32,10 @@ def clock() -> Iterator[VirtualClock]:
         yield clock
 
 
-def busy(real_s: float, now: Callable[[], float] = readings.real_monotonic) -> None:
+def busy(real_s: float) -> None:
     """Keep the processor busy for real."""
-    end_s = now() + real_s
-    while now() < end_s:
+    end_s = readings.real_monotonic() + real_s
+    while readings.real_monotonic() < end_s:
         sum(range(200))
 
 
