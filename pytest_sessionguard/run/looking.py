@@ -71,11 +71,11 @@ def looks_for(expected: Mapping[Any, Any], profile: Profile, policy: Policy) -> 
 def _can_tell(verb: str, name: str, profile: Profile, policy: Policy) -> bool:
     if not templates_of(profile, verb):
         return False
-    # Where a missing session is made when it is asked for, asking changes the story.
-    if VERBS[verb].addresses == "session" and policy.of("missing", verb) in ("creates", "new-id"):
-        return False
     if name != "alive":
         return FACET_OF[name] in tells(profile, verb)
+    # Where a missing session is made when it is asked for, asking whether one lives changes the story.
+    if VERBS[verb].addresses == "session" and policy.of("missing", verb) in ("creates", "new-id"):
+        return False
     told = tells(profile, verb)
     if verb in ("ttl", "list"):
         return bool(told & {"seconds_us", "ids"})

@@ -5,6 +5,7 @@ At exactly the timeout a ticket is still open.  Times are timedeltas.
 
 from __future__ import annotations
 
+import copy
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,7 @@ class MarkedDesk:
         """Begin a ticket and return its number."""
         number = secrets.token_hex(16)
         span = self.allowed if allowed is None else allowed
-        self.tickets[number] = Ticket(number, customer, dict(notes or {}), datetime.now(UTC), allowed=span)
+        self.tickets[number] = Ticket(number, customer, copy.deepcopy(notes or {}), datetime.now(UTC), allowed=span)
         return number
 
     def read(self, number: str) -> Ticket | None:
@@ -56,7 +57,7 @@ class MarkedDesk:
         ticket = self._current(number)
         if ticket is None:
             return None
-        return Ticket(ticket.number, ticket.customer, dict(ticket.notes), ticket.seen, ticket.state, ticket.allowed)
+        return copy.deepcopy(ticket)
 
     def left(self, number: str) -> timedelta | None:
         """Return the time that the ticket has left."""
@@ -70,7 +71,7 @@ class MarkedDesk:
         ticket = self._current(number)
         if ticket is None or ticket.state is State.LAPSED:
             return False
-        ticket.notes |= notes
+        ticket.notes |= copy.deepcopy(notes)
         ticket.seen = datetime.now(UTC)
         return True
 

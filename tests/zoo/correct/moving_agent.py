@@ -5,6 +5,7 @@ At the limit nothing is raised: there is just no conversation.
 
 from __future__ import annotations
 
+import copy
 import time
 import uuid
 from typing import Any
@@ -31,7 +32,7 @@ class MovingAgent:
         if len(self.talks) >= self.room:
             return None
         talk_id = str(uuid.uuid4())
-        self.talks[talk_id] = {"topic": dict(topic), "used": self._now_ms(), "owned": []}
+        self.talks[talk_id] = {"topic": copy.deepcopy(topic), "used": self._now_ms(), "owned": []}
         return talk_id
 
     def go_on(self, talk_id: str) -> str | None:
@@ -48,14 +49,14 @@ class MovingAgent:
     def topic(self, talk_id: str) -> dict[str, Any] | None:
         """Return what the conversation is about."""
         talk = self._live(talk_id)
-        return None if talk is None else dict(talk["topic"])
+        return None if talk is None else copy.deepcopy(talk["topic"])
 
     def steer(self, talk_id: str, topic: dict[str, Any]) -> bool:
         """Replace what the conversation is about; False when it is over."""
         talk = self._live(talk_id)
         if talk is None:
             return False
-        talk["topic"] = dict(topic)
+        talk["topic"] = copy.deepcopy(topic)
         talk["used"] = self._now_ms()
         return True
 

@@ -5,20 +5,20 @@ Each holder may have a few; the oldest of a holder's own ends when he asks for o
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Lease:
-    """One lease; immutable, so that whoever is given it cannot change it."""
+    """One lease; it is replaced, never changed."""
 
     name: str
     holder: str
-    terms: MappingProxyType[str, Any]
+    terms: dict[str, Any]
     begun: int
     used: float = field(default_factory=time.monotonic)
 
@@ -46,19 +46,19 @@ class OwnedLeases:
             self._drop_expired()
             if name in self.leases:
                 self.leases[name] = replace(self.leases[name], used=time.monotonic())
-                return self.leases[name]
+                return copy.deepcopy(self.leases[name])
             mine = [lease for lease in self.leases.values() if lease.holder == holder]
             if len(mine) >= self.per_holder:
                 del self.leases[min(mine, key=lambda lease: lease.begun).name]
             self.begun += 1
-            self.leases[name] = Lease(name, holder, MappingProxyType(dict(terms)), self.begun)
-            return self.leases[name]
+            self.leases[name] = Lease(name, holder, copy.deepcopy(terms), self.begun)
+            return copy.deepcopy(self.leases[name])
 
     def find(self, name: str) -> Lease | None:
-        """Return the lease, or None."""
+        """Return a copy of the lease, or None."""
         with self.lock:
             self._drop_expired()
-            return self.leases.get(name)
+            return copy.deepcopy(self.leases.get(name))
 
     def renew(self, name: str) -> bool:
         """Renew the lease; False when there is none."""
@@ -76,7 +76,7 @@ class OwnedLeases:
             if name not in self.leases:
                 return False
             before = self.leases[name]
-            amended = MappingProxyType({**before.terms, **terms})
+            amended = {**before.terms, **copy.deepcopy(terms)}
             self.leases[name] = replace(before, terms=amended, used=time.monotonic())
             return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import time
 from typing import Any
@@ -25,7 +26,7 @@ class StaleRegistry:
         if len(self.workers) >= self.room:
             raise RegistryFull(f"{self.room} workers at most")
         number = next(self.numbers)
-        self.workers[number] = {"facts": dict(facts), "heard": time.time()}
+        self.workers[number] = {"facts": copy.deepcopy(facts), "heard": time.time()}
         return number
 
     def is_stale(self, number: int) -> bool:
@@ -41,13 +42,13 @@ class StaleRegistry:
 
     def facts(self, number: int) -> dict[str, Any] | None:
         """Return what is known of the worker, stale or not."""
-        return dict(self.workers[number]["facts"]) if number in self.workers else None
+        return copy.deepcopy(self.workers[number]["facts"]) if number in self.workers else None
 
     def learn(self, number: int, facts: dict[str, Any]) -> bool:
         """Add to what is known of the worker; this is no heartbeat."""
         if number not in self.workers:
             return False
-        self.workers[number]["facts"].update(facts)
+        self.workers[number]["facts"].update(copy.deepcopy(facts))
         return True
 
     def dismiss(self, number: int) -> bool:
