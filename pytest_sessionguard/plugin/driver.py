@@ -131,13 +131,7 @@ class Driver:
     def advance(self, span: Span) -> None:
         """Let time pass; timers due by then run in their turn."""
         __tracebackhide__ = True
-        span_us = us_of(span)
-
-        async def advance() -> None:
-            await self._stage.advance(span_us)
-            self._talk.judge()
-
-        self._judged(advance)
+        self._advance(us_of(span))
 
     def advance_to_timeout(self, session: Any, *, minus: Span = 0, plus: Span = 0) -> None:
         """Let time pass up to the instant at which the session expires, or a little before or after it.
@@ -150,7 +144,7 @@ class Driver:
         left_us = self._talk.examination.left_us(session_id, self._stage.recorder.stamp())
         if left_us is None:
             raise UsageError(f"session {show(session_id)} has no timeout to go to, or is over already")
-        self.advance((left_us + us_of(plus) - us_of(minus)) / 1_000_000)
+        self._advance(left_us + us_of(plus) - us_of(minus))
 
     def restart(self) -> None:
         """End the manager and make it anew on the same folder."""
@@ -262,6 +256,17 @@ class Driver:
             if self._loop is not None:
                 self._loop.close()
             raise
+
+    def _advance(self, span_us: int) -> None:
+        __tracebackhide__ = True
+        if span_us < 0:
+            raise UsageError(f"that instant is {-span_us} us in the past; time only moves on")
+
+        async def advance() -> None:
+            await self._stage.advance(span_us)
+            self._talk.judge()
+
+        self._judged(advance)
 
     def _judged(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do the work; what it finds wrong is raised.

@@ -5,6 +5,7 @@ Every option that takes a value requires it; every option has an ini key of its 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,9 @@ def manager(config: pytest.Config) -> str | None:
         return str(asked)
     written = _given(config, "manager")
     if written and written.endswith(".toml") and config.inipath is not None:
-        return str(config.inipath.parent / written)
+        path = str(config.inipath.parent / written)
+        below = os.path.relpath(path)
+        return path if below.startswith("..") else below
     return written
 
 
