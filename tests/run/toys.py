@@ -332,3 +332,86 @@ def a_profile(factory: Any = Toy, operations: dict[str, Any] | None = None, **ta
     errors = {"limit": "OverflowError", "exists": "FileExistsError", **tables.pop("errors", {})}
     tables = {"operations": operations or OPERATIONS, "policy": policy, "errors": errors, **tables}
     return Profile.of({"manager": manager, **tables}, name="toy")
+
+
+class Desk:
+    """Sessions as objects that save themselves, under versions and owners; owns resources; tells metrics."""
+
+    def __init__(self, idle: float = 60.0) -> None:
+        self.idle = idle
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.resources: dict[str, list[Any]] = {}
+
+    def live(self, id: str) -> dict[str, Any] | None:
+        entry = self.kept.get(id)
+        return entry if entry is not None and time.time() - entry["at"] < self.idle else None
+
+    def open(self, id: str, owner: str, data: Any) -> DeskSession:
+        now = time.time()
+        self.kept[id] = {"data": dict(data), "owner": owner, "version": 1, "at": now, "made": now}
+        return DeskSession(self, id)
+
+    def get(self, id: str) -> DeskSession | None:
+        return None if self.live(id) is None else DeskSession(self, id)
+
+    def write(self, id: str, data: Any, version: int) -> int | None:
+        entry = self.live(id)
+        if entry is None:
+            return None
+        if entry["version"] != version:
+            raise BlockingIOError(f"{id} is at {entry['version']}")
+        entry.update(data=dict(data), version=version + 1, at=time.time())
+        return version + 1
+
+    def attach(self, id: str, resource: Any) -> None:
+        self.resources.setdefault(id, []).append(resource)
+
+    def drop(self, id: str) -> bool:
+        for resource in self.resources.pop(id, []):
+            resource.close()
+        return self.kept.pop(id, None) is not None
+
+    def metrics(self) -> dict[str, int]:
+        living = sum(self.live(id) is not None for id in self.kept)
+        return {"total": len(self.kept), "active": living}
+
+
+class DeskSession:
+    """One session as its user holds it."""
+
+    def __init__(self, desk: Desk, id: str) -> None:
+        entry = desk.kept[id]
+        self._desk, self.id = desk, id
+        self.data, self.owner, self.version = dict(entry["data"]), entry["owner"], entry["version"]
+
+    def save(self) -> int | None:
+        version = self._desk.write(self.id, self.data, self.version)
+        self.version = version or self.version
+        return version
+
+
+DESK = {
+    "create": "open(id, owner, data) -> session",
+    "get": "get(id) -> session",
+    "save": "write(id, data, version) -> version",
+    "update": "session.save() -> version",
+    "attach": "attach(id, resource)",
+    "delete": "drop(id) -> found",
+    "metrics": "metrics() -> metrics",
+}
+
+
+def a_desk(operations: dict[str, Any] | None = None, **tables: Any) -> Profile:
+    """Return the profile of a desk: idle for 30 minutes."""
+    return Profile.of(
+        {
+            "manager": {"factory": tables.pop("factory", Desk), "args": {"idle": "{idle_timeout}"}},
+            "operations": operations or DESK,
+            "session": {"id": "id", "data": "data", "owner": "owner", "version": "version"},
+            "policy": {"idle_timeout": "30m", "resource": "close()", **tables.pop("policy", {})},
+            "errors": {"conflict": "BlockingIOError"},
+            "metrics": {"total": "total", "active": "active"},
+            **tables,
+        },
+        name="desk",
+    )
