@@ -87,6 +87,11 @@ def died(record: Record) -> Record:
     return replace(record, phase=EXPIRED, how="", doubt=False, since=record.since - {"touched-dead"})
 
 
+def purged(record: Record) -> Record:
+    """Return the record of an expired session that an answer has shown to be stored no more."""
+    return replace(record, phase=GONE, how=record.how or "purged", doubt=False)
+
+
 def seen(record: Record, ask: Ask, *, verb: str | None = None) -> Record:
     """Return the record of a session that an answer has shown alive; renewed where the operation is activity."""
     if ask.policy.renews(verb or ask.verb):

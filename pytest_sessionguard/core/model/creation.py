@@ -40,11 +40,12 @@ def on_create(state: State, ask: Ask) -> Iterator[Alternative]:
             yield from _existing(world, ask, record)
             continue
         if case == "dead" and record is not None:
+            record = died(record)
+            world = world.having(record)
             if policy.expired_id == "taken":
-                yield from _says_taken(world.having(died(record)), "lifecycle.id-reuse", "expired_id")
+                yield from _says_taken(world, "lifecycle.id-reuse", "expired_id")
             if policy.existing == "return" and visible(world, record, ask, "create") == "stale":
                 yield _returned(world, ask, record)
-            world = world.having(died(record))
         yield from _new(world, ask)
 
 

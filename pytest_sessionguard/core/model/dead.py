@@ -32,15 +32,16 @@ def on_dead(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
             yield from _ending(state, ask, record)
             yield from _by_word(state, ask, record)
         case "delete":
-            gone = replace(died(record), phase=GONE)
-            yield from missing(state.having(gone), ask, gone, dead=False)
+            yield from missing(state, ask, record, dead=True, dropped=True)
         case _:
             yield from _by_word(state, ask, tried)
 
 
 def _by_word(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
-    yield from missing(state, ask, record, dead=True)
-    match visible(state, record, ask, ask.verb):
+    word = visible(state, record, ask, ask.verb)
+    is_shown = word == "stale" or (word == "marked" and ask.verb == "get")
+    yield from missing(state, ask, record, dead=True, dropped=is_shown)
+    match word:
         case "marked":
             yield from _marked(state, ask, record)
         case "stale":
@@ -68,9 +69,9 @@ def _marked(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
     """An expired session that is shown, but only to be read, and under the status that says so."""
     after = keeping(state.having(died(record)))
     name = blame.absence(record, ask)
-    yield Alternative(kind="absent", words=NOTHING, after=after, property=name, line=("expired",))
-    yield Alternative(kind="refused", words=frozenset({"missing"}), after=after, property=name, line=("expired",))
     if ask.verb != "get":
+        yield Alternative(kind="absent", words=NOTHING, after=after, property=name, line=("expired",))
+        yield Alternative(kind="refused", words=frozenset({"missing"}), after=after, property=name, line=("expired",))
         return
     mark = ask.policy.expired_status
     facets = [Facet("status", lambda told: told == mark, show(mark), name)] if mark is not None else []

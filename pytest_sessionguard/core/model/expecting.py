@@ -124,4 +124,6 @@ def _reads_as_absent(answer: Answer, words: frozenset[str]) -> bool:
     told = (answer.id, answer.data, answer.value, answer.version, answer.status, answer.metrics)
     if all(value is UNSET for value in told):
         return "none" in words  # A template without a result gives nothing whatever happened.
+    if answer.id is not UNSET or answer.version is not UNSET or answer.status is not UNSET:
+        return False  # A session without data is a session all the same.
     return answer.data is not UNSET and not answer.data and "empty" in words

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from pytest_sessionguard.core.model import blame, room
-from pytest_sessionguard.core.model.cases import NOTHING, died, fresh_id, keeping
+from pytest_sessionguard.core.model.cases import NOTHING, died, fresh_id, keeping, purged
 from pytest_sessionguard.core.model.expecting import Alternative, Facet, same
 from pytest_sessionguard.core.model.state import Ask, Record, State
 from pytest_sessionguard.core.operations import Answer
@@ -21,16 +21,27 @@ _NEVER_MAKES: Final = frozenset(
 _EXPIRY: Final = frozenset({"swept", "purged", "expired", "timeout", ""})
 
 
-def missing(state: State, ask: Ask, record: Record | None, *, dead: bool) -> Iterator[Alternative]:
-    """Give the answers of an operation whose session is not there; `dead`: it expired and may be stored still."""
+def missing(
+    state: State, ask: Ask, record: Record | None, *, dead: bool, dropped: bool = False
+) -> Iterator[Alternative]:
+    """Give the answers of an operation whose session is not there.
+
+    Args:
+        dead: it expired, and may be stored still.
+        dropped: while it is stored it would be shown, so that it is stored no more.
+    """
     verb, policy = ask.verb, ask.policy
     name = blame.absence(record, ask)
-    left = state.having(died(record)) if record is not None and dead else state
+    line = ("missing", "expired") if dead else ("missing",)
+    left = state
+    if record is not None and dead:
+        left = state.having(died(record))
+    if dead or (record is not None and record.how in _EXPIRY):
+        yield Alternative(kind="refused", words=frozenset({"expired"}), after=keeping(left), property=name, line=line)
+    if record is not None and dropped:
+        left = state.having(purged(record))
     after = keeping(left)
     word = policy.of("missing", verb)
-    line = ("missing", "expired") if dead else ("missing",)
-    if dead or (record is not None and record.how in _EXPIRY):
-        yield Alternative(kind="refused", words=frozenset({"expired"}), after=after, property=name, line=line)
     if word == "error":
         yield Alternative(kind="refused", words=frozenset({"missing"}), after=after, property=name, line=line)
         if not policy.named_for("missing", verb):
@@ -48,13 +59,12 @@ def missing(state: State, ask: Ask, record: Record | None, *, dead: bool) -> Ite
 def _making(state: State, ask: Ask, word: str, name: str) -> Alternative:
     """Return the answer of a manager that makes a session where it finds none."""
     operation = ask.event.operation
+    first = _first_data(ask)
 
     def after(answer: Answer | None) -> Iterable[State]:
         told = UNSET if answer is None else answer.id
         session_id = operation.id if word == "creates" else told
-        data = _first_data(ask)
-        if data is UNSET and answer is not None:
-            data = answer.data
+        data = answer.data if first is UNSET and answer is not None else first
         made = Record(
             id=state.fresh_phantom() if isinstance(session_id, Unset) else session_id,
             created=ask.now,
@@ -70,6 +80,8 @@ def _making(state: State, ask: Ask, word: str, name: str) -> Alternative:
     else:
         other = Facet("id", lambda told: told != operation.id, "another id", "security.fixation")
         facets = (other, fresh_id(state, ask))
+    if first is not UNSET:
+        facets = (*facets, same("data", first, "data.read-your-writes"))
     return Alternative(kind="ok", facets=facets, after=after, property=name, line=("missing",))
 
 

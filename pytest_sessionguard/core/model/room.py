@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from itertools import combinations
+from math import comb
+from typing import Any, Final
 
 from pytest_sessionguard.core.model import moments
-from pytest_sessionguard.core.model.cases import keeping
+from pytest_sessionguard.core.model.cases import died, keeping, purged
 from pytest_sessionguard.core.model.expecting import Alternative
 from pytest_sessionguard.core.model.moments import ALIVE, DEAD
 from pytest_sessionguard.core.model.state import GONE, LIVE, Ask, Record, State, limits, standing, tagged
@@ -22,7 +24,7 @@ def worlds_with_room(state: State, ask: Ask) -> Iterator[State]:
         return
     certain, perhaps = _counted(state, ask)
     if len(certain) < limit:
-        yield state
+        yield from _with_others_dropped(state, perhaps, len(certain) + len(perhaps) - limit + 1, ask)
     if ask.policy.at_limit.startswith("evict") and _full(certain, perhaps, ask) and limit > 0:
         # Where the living alone reach the limit, one of them must go; the dead make no room that was not there.
         of = certain if len(certain) >= limit else [*certain, *perhaps]
@@ -30,6 +32,20 @@ def worlds_with_room(state: State, ask: Ask) -> Iterator[State]:
             if _may_be_victim(victim, certain, ask):
                 gone = replace(victim, phase=GONE, how="evicted", doubt=False)
                 yield tagged(state.having(gone), "evicting")
+
+
+def _with_others_dropped(state: State, perhaps: list[Record], least: int, ask: Ask) -> Iterator[State]:
+    """Give the worlds in which so many of those that may have counted did not: they are dead, or dropped."""
+    if least <= 0 or comb(len(perhaps), least) > _WAYS_MAX:
+        yield state  # With very many ways, which of them it was is left open.
+        return
+    drop = purged if ask.policy.limit_counts == "stored" else died
+    for chosen in combinations(perhaps, least):
+        yield state.having(*(drop(record) for record in chosen))
+
+
+# More ways than this to choose who was dropped are not told apart.
+_WAYS_MAX: Final = 64
 
 
 def refusals(state: State, ask: Ask) -> Iterator[Alternative]:

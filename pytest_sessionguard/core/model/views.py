@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any, Final
 
 from pytest_sessionguard.core.model import blame, moments
-from pytest_sessionguard.core.model.cases import NOTHING, died, keeping, seen, visible
+from pytest_sessionguard.core.model.cases import NOTHING, died, keeping, purged, seen, visible
 from pytest_sessionguard.core.model.expecting import Alternative, Facet
 from pytest_sessionguard.core.model.moments import ALIVE, DEAD
 from pytest_sessionguard.core.model.state import GONE, LIVE, Ask, Phantom, Record, State, standing
@@ -98,12 +98,15 @@ def _viewed(state: State, ask: Ask, told: frozenset[Any], certain: list[Record],
     renews = ask.policy.renews(ask.verb)
     changed = []
     for record in perhaps:
-        if isinstance(record.id, Phantom) or record.phase != LIVE:
+        if isinstance(record.id, Phantom):
             continue
+        is_shown = any(record.answers_to(key) for key in told)
         found = standing(record, ask.now, ask.policy)
-        if found == DEAD:
+        if not is_shown and visible(state, record, ask, ask.verb) == "stale":
+            changed.append(purged(record))
+        elif found == DEAD:
             continue
-        if not any(record.answers_to(key) for key in told):
+        elif not is_shown:
             changed.append(_missed(record, ask))
         elif visible(state, record, ask, ask.verb) == "gone":
             active = moments.span(record.active, ask.now) if renews else record.active
