@@ -6,6 +6,7 @@ Between reading and writing it really waits, so that only its locks keep it righ
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import time
 import uuid
@@ -60,10 +61,8 @@ class AsyncRooms:
         if room is None:
             return False
         for farewell in room.farewells:
-            try:
+            with contextlib.suppress(Exception):
                 farewell()
-            except Exception:
-                pass
         return True
 
     async def open(self, words: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ At the limit nothing is raised: there is just no conversation.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 import uuid
@@ -73,10 +74,8 @@ class MovingAgent:
         was_live = self._live(talk_id) is not None
         talk = self.talks.pop(talk_id, None)
         for tool in talk["owned"] if talk else ():
-            try:
+            with contextlib.suppress(Exception):
                 tool.close()
-            except Exception:
-                pass
         return was_live
 
     def forget_old(self) -> int:

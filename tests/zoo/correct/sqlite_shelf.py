@@ -1,4 +1,4 @@
-"""Sessions in a SQLite file, counted in whole seconds as `int(time.time())`: they outlive the process that made them."""
+"""Sessions in a SQLite file, in whole seconds as `int(time.time())`: they outlive the process that made them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -45,15 +45,17 @@ class Box:
     made: float
     used: float
     version: int = 1
+    past: list[int] = field(default_factory=list)
 
 
 class StrictVault:
     """Keeps boxes: each ends when it was idle for too long or is too old, whichever comes first."""
 
-    def __init__(self, idle_s: float, life_s: float, room: int) -> None:
+    def __init__(self, idle_s: float, life_s: float, room: int, remembered: int) -> None:
         self.idle_s = idle_s
         self.life_s = life_s
         self.room = room
+        self.remembered = remembered
         self.boxes: dict[str, Box] = {}
         self.over: set[str] = set()
 
@@ -101,6 +103,7 @@ class StrictVault:
         if box.version != version:
             raise Outdated(f"{box_id} is at version {box.version}, not {version}")
         box.content = copy.deepcopy(content)
+        box.past.append(box.version)
         box.version += 1
         box.used = time.time()
         return box.version
@@ -109,6 +112,12 @@ class StrictVault:
         """Set one key of the content; returns the new version."""
         box = self._live(box_id)
         return self.replace(box_id, {**box.content, key: value}, box.version)
+
+    def versions(self, box_id: str, last: int | None = None) -> list[int]:
+        """Return the versions remembered, the newest last, or only so many of them."""
+        box = self._live(box_id)
+        known = [*box.past, box.version][-self.remembered :]
+        return known if last is None else known[-last:] if last > 0 else []
 
     def drop(self, box_id: str) -> None:
         """Forget the box."""

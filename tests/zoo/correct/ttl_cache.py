@@ -1,4 +1,4 @@
-"""A cache whose entries live for a time after they were last written: the caller chooses the key, None is "not there"."""
+"""A cache whose entries live for a time after they were last written; callers choose the keys, None is "not there"."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class TtlCache:
         self.ttl_s = ttl_s
         self.room = room
         self.entries: dict[str, tuple[float, Any]] = {}
+        self.spans_s: dict[str, float] = {}
 
     def expire(self) -> int:
         """Drop what is over and return how much that was."""
@@ -23,11 +24,17 @@ class TtlCache:
             del self.entries[key]
         return len(over)
 
+    def put(self, key: str, value: Any, ttl_s: float | None = None) -> None:
+        """Set a key anew, for a time of its own or the usual one."""
+        self.pop(key)
+        self.spans_s[key] = self.ttl_s if ttl_s is None else ttl_s
+        self[key] = value
+
     def __setitem__(self, key: str, value: Any) -> None:
         self.expire()
         if key not in self.entries and len(self.entries) >= self.room:
             del self.entries[min(self.entries, key=lambda one: self.entries[one][0])]
-        self.entries[key] = (time.time() + self.ttl_s, value)
+        self.entries[key] = (time.time() + self.spans_s.get(key, self.ttl_s), value)
 
     def get(self, key: str) -> Any:
         """Return the value, or None."""

@@ -1,0 +1,288 @@
+"""The shipped stories, told to the reference manager: each holds, or is skipped for a reason that stands here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from zoo.stories import ONLY_IN_THE_ZOO, STORIES, held, tell, troubles
+
+from pytest_sessionguard.core.result import CaseResult
+from pytest_sessionguard.core.scenario import Scenario
+from pytest_sessionguard.reference import AsyncSessionManager, SessionManager
+from pytest_sessionguard.run import scenario_files
+from pytest_sessionguard.run.runner import Runner
+from pytest_sessionguard.target.loading import load
+from pytest_sessionguard.target.shape import Profile
+from pytest_sessionguard.target.templates import parse
+
+SHIPPED: Final = ("reference-sync-memory", "reference-async-memory", "reference-sync-sqlite", "reference-async-sqlite")
+
+# -- who skips what -------------------------------------------------------------------------------------------------
+
+# Promises that the reference manager can make, but does not in its shipped profiles: see VARIANTS.
+OTHER_PROMISES: Final = frozenset(
+    {
+        "At an owner's limit his oldest session makes room and nobody else's",
+        "At exactly its timeout a session still lives where that is the promise",
+        "At the limit the oldest session makes room",
+        "Each owner has a limit of his own",
+        "Get or create gives the session that is there",
+        "Get or create is activity for the session that is there",
+        "What a session owns is closed once when it has to make room",
+    }
+)
+
+# Promises that only other managers make: those of tests/zoo/correct.
+PROMISES_OF_OTHERS: Final = frozenset(ONLY_IN_THE_ZOO)
+
+# A memory store forgets at a restart.
+ONLY_DURABLE: Final = frozenset(
+    {
+        "A version still counts after a restart",
+        "Sessions survive a restart",
+        "The limit still counts after a restart",
+        "What expired does not come back with a restart",
+        "What was deleted does not come back with a restart",
+    }
+)
+
+# The sync face cleans in a thread, which virtual time does not reach.
+ONLY_WITH_CLEANER: Final = frozenset(
+    {
+        "The cleaner goes on after a session that cannot be closed",
+        "The cleaner leaves a session alone that is used in between",
+        "The cleaner removes an expired session within its interval",
+        "What the cleaner has removed is not even shown as expired",
+    }
+)
+
+SKIPPED: Final[Mapping[str, frozenset[str]]] = {
+    "reference-sync-memory": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_DURABLE | ONLY_WITH_CLEANER,
+    "reference-async-memory": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_DURABLE,
+    "reference-sync-sqlite": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_WITH_CLEANER,
+    "reference-async-sqlite": OTHER_PROMISES | PROMISES_OF_OTHERS,
+}
+
+
+# -- the reference manager with other promises ----------------------------------------------------------------------
+
+
+def by_environment(**settings: Any) -> AsyncSessionManager:
+    """Make the manager with its three figures told by environment variables alone."""
+    names = {
+        "timeout_secs": "SESSION_TIMEOUT_SECS",
+        "max_concurrent": "SESSION_MAX_CONCURRENT",
+        "cleanup_interval_secs": "SESSION_CLEANUP_INTERVAL",
+    }
+    environ = {variable: str(settings.pop(name)) for name, variable in names.items()}
+    return AsyncSessionManager(environ=environ, **settings)
+
+
+def with_no_arguments(**settings: Any) -> SessionManager:
+    """Make the manager with the defaults of its own."""
+    return SessionManager(on_close=settings["on_close"], environ={}, cleanup_interval_secs=float("inf"))
+
+
+def variant(base: str, *, factory: Any = None, **changes: Any) -> Profile:
+    """Return a shipped profile with other promises, handed to the manager as arguments of the same names."""
+    profile = load(base)
+    policy = replace(profile.policy, **changes)
+    args = profile.args.merged(changes)
+    return replace(profile, factory=factory or profile.factory, args=args, policy=policy)
+
+
+def _without_placeholders(profile: Profile) -> Profile:
+    return replace(profile, args=type(profile.args)({}))
+
+
+def _without_use(profile: Profile) -> Profile:
+    """Return the profile without `use`, which replaces nothing where an expired session is as if deleted."""
+    return replace(profile, operations=profile.operations.without("use"))
+
+
+def _ensuring(base: str) -> Profile:
+    profile = load(base)
+    create = parse("ensure(id, owner?, data?, timeout_secs=timeout?) -> session")
+    operations = profile.operations.merged({"create": (create,)})
+    return replace(profile, operations=operations, policy=replace(profile.policy, existing="return"))
+
+
+VARIANTS: Final[Mapping[str, Profile]] = {
+    "evicts the oldest": variant("reference-async-memory", at_limit="evict-oldest"),
+    "evicts the oldest, on disk": variant("reference-sync-sqlite", at_limit="evict-oldest"),
+    "a limit for each owner": variant("reference-sync-memory", limit_scope="owner"),
+    "each owner's oldest makes room": variant("reference-async-sqlite", limit_scope="owner", at_limit="evict-oldest"),
+    "alive at its timeout": variant("reference-sync-sqlite", at_timeout="alive"),
+    "expired is gone": _without_use(variant("reference-sync-memory", expired="gone")),
+    "expired is gone, on disk": _without_use(variant("reference-async-sqlite", expired="gone")),
+    "get or create": _ensuring("reference-async-memory"),
+    "get or create, on disk": _ensuring("reference-sync-sqlite"),
+    "set by the environment": variant("reference-async-memory", factory=by_environment),
+    "set by nothing": _without_placeholders(variant("reference-sync-memory", factory=with_no_arguments)),
+}
+
+
+# -- running --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def runner(name: str) -> Runner:
+    return Runner(VARIANTS[name] if name in VARIANTS else load(name))
+
+
+@cache
+def told(title: str, name: str) -> tuple[CaseResult, ...]:
+    """Return what became of every cell of a story when it was told to a manager."""
+    return tell(title, runner(name))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("title", STORIES)
+def test_a_story_holds_or_is_skipped_where_it_says_so(title: str, name: str) -> None:
+    cases = told(title, name)
+    assert troubles(cases) == []
+    skipped = {case.status == "skipped" for case in cases}
+    assert skipped == {title in SKIPPED[name]}, [case.reason for case in cases]
+    assert all(case.reason.startswith("needs ") for case in cases if case.status == "skipped")
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_stories_hold_with_other_promises_too(name: str) -> None:
+    found = {title: told(title, name) for title in STORIES}
+    assert [line for cases in found.values() for line in troubles(cases)] == []
+    assert sum(held(cases) for cases in found.values()) > 40
+
+
+def test_what_the_shipped_profiles_skip_of_the_reference_holds_in_a_variant() -> None:
+    assert {title for title in OTHER_PROMISES for name in VARIANTS if held(told(title, name))} == OTHER_PROMISES
+
+
+# -- what the stories say -------------------------------------------------------------------------------------------
+
+# What is required of a session manager -> the stories that tell it.  Not told by stories, but tested elsewhere: a bad
+# setting is refused (tests/reference/test_settings.py), what operations cost (benchmarks/manager.py), the counters and
+# the histogram of the export (tests/reference/test_metrics.py), the entropy of ids.
+ROWS: Final[Mapping[str, tuple[str, ...]]] = {
+    "create": ("A new session lives and holds what it was given", "An id that lives cannot be taken by another"),
+    "ensure": ("Get or create gives the session that is there",),
+    "get": ("Looking at a session does not keep it alive",),
+    "touch": ("A touch in the last second keeps an idle session alive",),
+    "update": ("An update keeps what it does not name", "Writing keeps a session alive"),
+    "save": (
+        "A save replaces all data",
+        "A save over a stale version is refused",
+        "Of two saves over one version one wins",
+    ),
+    "delete": ("A deleted session is gone and stays gone", "Whoever deletes a session twice is told that it was gone"),
+    "expire": ("A session can be made to expire before its time",),
+    "use": ("Using a live session gives itself",),
+    "resume after disconnect": (
+        "A client that comes back in time finds its session",
+        "A client that comes back too late finds nothing",
+        "Coming back is activity",
+    ),
+    "rotate": (
+        "A rotated session lives on under its new id alone",
+        "A rotated session takes the place of its old self",
+    ),
+    "sweep": ("A sweep removes what has expired and tells how many", "A sweep leaves the living alone"),
+    "list": ("The list shows every living session once", "Each owner is shown his own sessions only"),
+    "count": ("The count follows what comes and goes",),
+    "clear": ("Clearing ends every session",),
+    "stop": ("Stopping the manager closes what its sessions own",),
+    "id reuse": ("The id of a deleted session may be used again", "The id of an expired session may be used again"),
+    "idle timeout": (
+        "An idle session expires at its timeout and not a microsecond earlier",
+        "At exactly its timeout a session still lives where that is the promise",
+        "Sessions expire one by one in the order of their last use",
+    ),
+    "per-session timeout": (
+        "A timeout of its own counts in place of the manager's",
+        "A timeout of its own is exact to the microsecond",
+        "Activity renews a session by its own timeout",
+    ),
+    "absolute timeout": (
+        "No activity keeps a session beyond its absolute timeout",
+        "A session too old ends however busy it is",
+    ),
+    "timeout of zero": ("A timeout of zero is refused where that is the promise",),
+    "time left": ("The time left runs down and starts anew with activity",),
+    "dead stays dead": ("An expired session cannot be brought back to life",),
+    "limit": ("One session more than the limit is refused", "The limit holds however many sessions it allows"),
+    "limit released": (
+        "A deleted session makes room for another",
+        "An expired session makes room for another",
+        "A sweep makes room for others",
+    ),
+    "limit per owner": (
+        "Each owner has a limit of his own",
+        "At an owner's limit his oldest session makes room and nobody else's",
+    ),
+    "limit checked atomically": ("Creators at once do not pass the limit together",),
+    "cleaner": (
+        "The cleaner removes an expired session within its interval",
+        "The cleaner goes on after a session that cannot be closed",
+        "The cleaner leaves a session alone that is used in between",
+        "What the cleaner has removed is not even shown as expired",
+        "A sweep goes on after a session that cannot be closed",
+        "A session touched while the sweep runs is not removed",
+    ),
+    "state": (
+        "No two sessions share an id",
+        "A session knows whose it is",
+        "An expired session is shown as expired until it is swept",
+        "Every write gives a new version and a touch gives none",
+        "What a caller does to his copy stays with him",
+    ),
+    "expired use": (
+        "An expired session that is used has one replacement and always the same",
+        "Clients who use an expired session at once get the same replacement",
+        "A replacement that was closed is replaced anew",
+    ),
+    "resources": (
+        "What a session owns is closed once when it is deleted",
+        "What a session owns is closed once when it expires and is swept",
+        "What a session owns is closed once when it is made to expire",
+        "What a session owns is closed once when it has to make room",
+        "What a session owns goes with it to its new id",
+        "What an expired session owns is closed when another takes its place",
+        "What sessions own is closed once when all are cleared",
+        "Stopping the manager closes what its sessions own",
+    ),
+    "concurrency": (
+        "Updates made at once are all kept",
+        "Of two who delete at once one is told that it was there",
+        "Clients at work on their own sessions do not disturb each other",
+        "Sessions do not leak into each other",
+    ),
+    "metrics": ("The metrics tell how many sessions there are and how old they are",),
+    "restart": tuple(sorted(ONLY_DURABLE)),
+    "clock": (
+        "A clock set back expires nothing and revives nothing",
+        "A clock set forward by longer than the timeout ends the session",
+        "A change to daylight saving time moves no deadline",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_required_is_told_by_stories_that_hold_on_the_reference(row: str) -> None:
+    for title in ROWS[row]:
+        assert any(held(told(title, name)) for name in (*SHIPPED, *VARIANTS)), title
+
+
+def test_there_are_more_than_forty_stories_and_each_is_in_the_file_of_its_name() -> None:
+    assert len(STORIES) > 40
+    for story in STORIES.values():
+        assert named(story) == Path(story.path).name.removesuffix(scenario_files.SUFFIX)
+
+
+def named(story: Scenario) -> str:
+    """Return the title as a file's name."""
+    words = "".join(letter if letter.isalnum() else " " for letter in story.title.lower().replace("'", "")).split()
+    return "-".join(words)
