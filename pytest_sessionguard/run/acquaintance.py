@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+import zlib
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,9 @@ from pytest_sessionguard.target.shape import Profile
 
 # Where a manager must be told how many and the story does not say.
 _MANY = 1_000
+
+# Numbers that no case counts up to.
+_NEVER_ISSUED = 1_000_000_000
 
 _READS = frozenset({"get", "exists", "ttl", "is_expired", "history", "health", "list", "count", "metrics"})
 
@@ -68,7 +72,7 @@ class Acquaintance:
             UsageError: no session has the name yet.
         """
         if isinstance(reference, RawId):
-            return reference.value
+            return self._of_their_kind(reference.value)
         name = str(reference)
         if name in self._refused:
             raise NeverMade(name, self._refused[name])
@@ -76,6 +80,17 @@ class Acquaintance:
             text = f"no session is named {name!r} by now{did_you_mean(name, self._ids)}"
             raise UsageError([Fault(place.path, place.line, place.column, text)])
         return self._ids[name]
+
+    def _of_their_kind(self, written: Hashable) -> Hashable:
+        """Return an id written out as text as one of the kind that the manager gives, where that is another."""
+        if not isinstance(written, str) or written in self._known:
+            return written
+        kinds = {type(one) for one in self._known}
+        if kinds == {int}:
+            return _NEVER_ISSUED + zlib.crc32(written.encode())
+        if kinds == {uuid.UUID}:
+            return uuid.uuid5(uuid.NAMESPACE_OID, written)
+        return written.encode() if kinds == {bytes} else written
 
     def name(self, name: str, session_id: Hashable) -> None:
         """Let the story call the session by a name from now on."""

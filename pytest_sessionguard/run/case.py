@@ -58,7 +58,8 @@ class Case:
             await self._guarded(lambda: self._story((*story.start, *story.steps)))
             await self._guarded(lambda: self._steps(story.finally_))
         except NeedsLoop:
-            over = True  # The case starts over in a loop; this manager was never used.
+            over = True  # The case starts over in a loop, with a manager of its own.
+            await self.stage.binding.leave()
             raise
         finally:
             if not over:
@@ -144,6 +145,9 @@ class Case:
         if performed:
             self._named(step, event)
             self._answered(step, event)
+        elif step.answer or step.capture:
+            given = Mismatch(expected=f"a session for {step.verb} to work with", given=str(event.outcome))
+            raise self._talk.unmet(step.place, given, event)
 
     def _named(self, step: Step, event: Event) -> None:
         """Let the session that an answer gives have the name that the story gives it."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.operations import VERBS
-from pytest_sessionguard.core.plan import LOOKS, Plan
-from pytest_sessionguard.core.scenario import Step
+from pytest_sessionguard.core.plan import LOOKS, Plan, variables
+from pytest_sessionguard.core.scenario import Step, substitute, variables_of
 from pytest_sessionguard.target.shape import Profile
 from pytest_sessionguard.target.templates import SESSION, Template
 
@@ -123,12 +124,29 @@ def misfits(plan: Plan, profile: Profile) -> tuple[str, ...]:
             found += _untold(step, profile)
         elif step.verb == "expect":
             found += _unseen(step, profile)
+        elif step.verb == "advance":
+            found += _blurred(step, plan, profile)
     return tuple(dict.fromkeys(found))
+
+
+def _blurred(step: Step, plan: Plan, profile: Profile) -> Iterator[str]:
+    """Tell of a step that goes nearer to a deadline than the manager can tell it: nothing is judged there."""
+    told: Any = step.arguments
+    unit_us = profile.policy.granularity_us
+    if not unit_us or "to_timeout_of" not in told:
+        return
+    known = variables(plan, profile.policy)
+    spans = [told.get(name, 0) for name in ("plus_us", "minus_us")]
+    if any(name not in known for span in spans for name in variables_of(span)):
+        return  # A counter of the story, or what it captures: known only when it runs.
+    plus_us, minus_us = (substitute(span, known) for span in spans)
+    if abs(plus_us - minus_us) <= unit_us:
+        yield f"a granularity finer than {durations.show(unit_us)}, to stand so near to a timeout"
 
 
 def _untaken(step: Step, profile: Profile) -> Iterator[str]:
     taken = takes(profile, step.verb)
-    editable = "session" in taken and step.verb != "create"
+    editable = "session" in taken  # A create that works on a session object was given it by a step of its own.
     for name in step.arguments:
         wanted = _TAKEN.get(str(name))
         if wanted is None or taken.intersection(wanted) or (editable and name in _EDITS):

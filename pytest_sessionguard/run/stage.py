@@ -52,7 +52,10 @@ class Stage:
         self.in_loop = in_loop
         self.recorder = Recorder(clock)
         self.output = Output()
-        self.folder = Path(tempfile.mkdtemp(prefix="sessionguard-"))
+        # Only a manager that is told of its folder gets one: making and removing it costs more than a short case.
+        wanted = "dir" in profile.placeholders
+        self.folder = Path(tempfile.mkdtemp(prefix="sessionguard-")) if wanted else Path("no-folder")
+        self._has_folder = wanted
         self.binding = Binding(
             profile, policy=policy, folder=self.folder, noted=self.recorder.note, in_loop=in_loop, scribble=scribble
         )
@@ -144,7 +147,9 @@ class Stage:
     def clear(self) -> None:
         """Remove the folder and give the terminal back; may be called again."""
         self.output.__exit__(None, None, None)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._has_folder:
+            self._has_folder = False
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     # -- operations -------------------------------------------------------------------------------------------------
 

@@ -18,12 +18,12 @@ from pytest_sessionguard.core.values import UNSET, Unset, thaw
 from pytest_sessionguard.errors import HarnessError, UsageError, Violation, did_you_mean
 from pytest_sessionguard.target import making, placeholders, session_objects, supplies
 from pytest_sessionguard.target.answers import Reader
-from pytest_sessionguard.target.calls import NAMING, Call, editing_step
+from pytest_sessionguard.target.calls import NAMING, Call, editing_step, uses_session
 from pytest_sessionguard.target.making import Made, NeedsLoop, settled
-from pytest_sessionguard.target.refusals import Refusals
+from pytest_sessionguard.target.refusals import Refusals, told, where
 from pytest_sessionguard.target.session_objects import NoSuchPart
 from pytest_sessionguard.target.shape import Hook, Profile
-from pytest_sessionguard.target.templates import MANAGER, SESSION, Template
+from pytest_sessionguard.target.templates import MANAGER, Template
 
 
 class Binding:
@@ -61,10 +61,19 @@ class Binding:
         """Call the profile's `reset`, which clears what earlier cases left behind.
 
         Raises:
-            UsageError: it cannot be imported.
+            UsageError: it cannot be imported, or raised.
         """
-        if self.profile.reset is not None:
-            await settled(making.named(self.profile.reset, "reset")(), in_loop=self._in_loop)
+        if self.profile.reset is None:
+            return
+        reset = making.named(self.profile.reset, "reset")
+        try:
+            await settled(reset(), in_loop=self._in_loop)
+        except _PASSING:
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"{self.profile.name}: reset raised {told(error)} at {where(error.__traceback__)}"
+            ) from error
 
     async def make(self) -> None:
         """Make the manager.
@@ -132,7 +141,7 @@ class Binding:
     def wants_session(self, verb: str) -> bool:
         """Say whether the operation needs a session object that no earlier step of its own templates gives."""
         for template in self._templates(verb):
-            if template.root == SESSION or "session" in template.names:
+            if uses_session(template):
                 return True
             if template.result == "session":
                 return False
@@ -186,7 +195,7 @@ class Binding:
         editing = editing_step(templates, call.operation)
         outcome: Outcome = Ok(Answer())
         for number, template in enumerate(templates):
-            if call.session is None and (template.root == SESSION or "session" in template.names):
+            if call.session is None and uses_session(template):
                 if number:
                     return outcome  # The step before gave no session: that is the answer.
                 raise UsageError(

@@ -44,12 +44,15 @@ class Context(Protocol):
 def editing_step(templates: tuple[Template, ...], operation: Operation) -> int | None:
     """Return the step before which the session object is changed: where no template hands the change over itself."""
     carried = operation.data, operation.changes, operation.key, operation.value
-    if operation.verb == "create" or all(part is UNSET for part in carried):
+    if all(part is UNSET for part in carried) or any(template.names & _PAYLOAD for template in templates):
         return None
-    if any(template.names & _PAYLOAD for template in templates):
-        return None
-    using = [number for number, one in enumerate(templates) if one.root == SESSION or "session" in one.names]
+    using = [number for number, one in enumerate(templates) if uses_session(one)]
     return using[-1] if using else None
+
+
+def uses_session(template: Template) -> bool:
+    """Say whether the template works on a session object."""
+    return template.root == SESSION or "session" in template.names
 
 
 class Call:

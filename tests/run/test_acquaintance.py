@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_name_stands_for_the_session_that_had_it_last() -> None:
     assert sessions.id_of("cart", HERE) == "two"
     assert sessions.id_of(RawId("written out"), HERE) == "written out"
     assert sessions.shown("get('two') and get('one')") == "get(cart) and get('one')"
+
+
+@pytest.mark.parametrize("issued", [7, uuid.uuid4(), b"raw"])
+def test_an_id_written_out_is_of_the_kind_that_the_manager_gives(issued: Any) -> None:
+    sessions = known()
+    assert sessions.id_of(RawId("never-issued"), HERE) == "never-issued"
+    told(sessions, Answer(id=issued))
+    found = sessions.id_of(RawId("never-issued"), HERE)
+    assert type(found) is type(issued)
+    assert found not in sessions.ids
+    assert sessions.id_of(RawId(issued), HERE) == issued
+    told(sessions, Answer(id="text"))
+    assert sessions.id_of(RawId("never-issued"), HERE) == "never-issued"
 
 
 def test_a_short_or_odd_id_is_shown_as_it_is() -> None:

@@ -84,6 +84,9 @@ def test_without_a_session_to_hold_the_operation_is_not_done_and_was_refused() -
     assert (case.status, case.reason) == ("held", "")
     assert case.operations == 3 + 0
 
+    found = violation(run(toys.a_desk(), steps.replace("refused: true", "capture: {v: version}")))
+    assert (found.expected, found.line) == (("a session for update to work with",), 6)
+
     class Immortal(toys.Desk):
         def get(self, id: str) -> Any:
             return toys.DeskSession(self, id)

@@ -571,6 +571,17 @@ def test_a_runner_remembers_that_its_target_needs_a_loop() -> None:
     assert len(made) == 3
 
 
+def test_a_manager_that_turns_out_to_be_async_is_left_before_another_is_made() -> None:
+    left: list[int] = []
+
+    def factory(idle: float, limit: int) -> Any:
+        yield toys.AsyncToy(idle, limit)
+        left.append(1)
+
+    assert run(toys.a_profile(factory), "- create: {as: a}\n").status == "held"
+    assert len(left) == 2
+
+
 def test_a_profile_claims_what_its_tables_allow() -> None:
     assert "data.version" not in claims(toys.a_profile())
     hooks = {"on_close": "close(session)"}

@@ -244,6 +244,12 @@ def test_the_reset_function_is_called_and_must_exist() -> None:
     by_hand(a_binding(Plain, manager={"reset": lambda: calls.append(1)}).reset())
     by_hand(a_binding(Plain).reset())
     assert calls == [1]
+
+    def failing() -> None:
+        raise OSError("no such table")
+
+    with pytest.raises(UsageError, match=r"reset raised OSError: no such table at .*:\d+"):
+        by_hand(a_binding(Plain, manager={"reset": failing}).reset())
     with pytest.raises(UsageError, match="reset"):
         binding = a_binding(Plain)
         binding.profile = replace(binding.profile, reset="nowhere:reset")
@@ -530,6 +536,12 @@ def test_a_session_that_one_step_gives_is_bound_for_the_later_ones() -> None:
     assert binding.holds("A", "s1")
     ok(binding, "update", id="s1", changes=FrozenMap({"b": 2}))
     assert binding.manager.kept == {"s1": {"b": 2}}
+
+
+def test_a_new_session_is_filled_before_it_is_saved() -> None:
+    binding = made(Holding, HOLDING, session=SHAPE)
+    assert ok(binding, "create", data=DATA).id == "s1"
+    assert binding.manager.kept == {"s1": {"a": 1}}
 
 
 def test_a_held_session_is_changed_before_it_is_saved() -> None:
