@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 from pytest_sessionguard.clock.counterparts import Counterparts
 from pytest_sessionguard.clock.exempt import KEEPS_REAL_TIME
 from pytest_sessionguard.clock.holders import (
+    NO_CLOCK,
     Holders,
     attributes_or_items,
     is_standard,
@@ -173,13 +174,16 @@ class Captured:
             found = [
                 Reference(Name(namespace, name), pair)
                 for name, held in list(namespace.items())
-                if (pair := self._counterpart(held, deep=deep)) is not None and name not in _MEANT
+                if id(type(held)) not in NO_CLOCK
+                and (pair := self._counterpart(held, deep=deep)) is not None
+                and name not in _MEANT
             ]
             if deep:
                 found += self._holders.read(module_name, namespace)
             watched = None if standard or _is_installed(namespace) else _watched(namespace)
             spec = namespace.get("__spec__")
             seen[module_name] = Reading(module, namespace, size, spec, found, watched)
+        self._holders.forget_classes()
 
 
 def _put_back(references: list[Reference]) -> None:

@@ -94,6 +94,12 @@ class Counterparts:
     def _rebuilt(
         self, value: Any, parts: tuple[Any, ...], depth: int, build: Callable[[list[Any]], Any]
     ) -> Pair | None:
+        by_id, composed = self._by_id, self._composed
+        for part in parts:
+            if id(part) in by_id or id(type(part)) in composed:
+                break
+        else:
+            return None  # at once: most are text and numbers
         pairs = [self._of(part, depth) for part in parts]
         found = [pair for pair in pairs if pair is not None]
         if not found:

@@ -56,10 +56,15 @@ _PLAIN: Final = frozenset(
         *(ModuleType, CodeType, BuiltinFunctionType, WrapperDescriptorType, GetSetDescriptorType, MemberDescriptorType),
     )
 )
-_NO_CLOCK: Final = _PLAIN - {id(BuiltinFunctionType)}
+NO_CLOCK: Final = _PLAIN - {id(BuiltinFunctionType)}
 _TAKES_NO_STEP: Final = frozenset(map(id, (FunctionType, MethodType, staticmethod, classmethod, property, partial)))
 
-_METHODS: Final = (FunctionType, staticmethod, classmethod, property)
+_METHODS: Final = frozenset(map(id, (FunctionType, staticmethod, classmethod, property)))
+_CONTAINERS: Final = frozenset(map(id, (list, dict, defaultdict)))
+
+# Where the instances of a class keep their attributes: in a dictionary, in slots.
+_Descriptor = GetSetDescriptorType | MemberDescriptorType
+_Shape = tuple[_Descriptor | None, list[MemberDescriptorType]]
 
 # Flags of classes: most that C code made cannot be changed.
 _IMMUTABLE: Final = 1 << 8
@@ -83,7 +88,8 @@ class Holders:
             id(dict): self._dict,
             id(defaultdict): self._defaultdict,
         }
-        self._shapes: dict[int, tuple[GetSetDescriptorType | None, list[MemberDescriptorType]] | None] = {}
+        # By class: the class itself, so that it lives, and how to read its instances.
+        self._shapes: dict[int, tuple[type, _Shape | None, bool]] = {}
         self._namespace: dict[str, Any] = {}
         self._module_name = ""
         self._seen: dict[int, Any] = {}
@@ -110,16 +116,23 @@ class Holders:
                     self._reader_of(type(value))(value, steps)
             waiting.clear()
         self._seen.clear()
-        self._shapes.clear()
         return found
 
-    def _hold(self, place: Place, value: Any, steps: int) -> None:
+    def forget_classes(self) -> None:
+        """Let go of the classes whose instances were read; their identities are good only while they are held."""
+        self._shapes.clear()
+
+    def _hold(self, value: Any, steps: int, place: Callable[..., Place], *where: Any) -> None:
         """Note the place if a clock is in it; else go on from what is."""
-        pair = None if id(type(value)) in _NO_CLOCK else self._counterpart(value)
-        if pair is None:
-            self._visit(value, steps)
-        else:
-            self._found.append(Reference(place, pair))
+        kind = id(type(value))
+        if kind in NO_CLOCK:
+            return
+        pair = self._counterpart(value)
+        if pair is not None:
+            # Made only now: hardly any of the places that are looked at holds a clock.
+            self._found.append(Reference(place(*where), pair))
+        elif kind not in _PLAIN and (steps or kind in _TAKES_NO_STEP):
+            self._waiting[steps].append(value)
 
     def _visit(self, value: Any, steps: int) -> None:
         kind = id(type(value))
@@ -136,27 +149,30 @@ class Holders:
 
     def _function(self, function: FunctionType, steps: int) -> None:
         own = function.__globals__
-        owner = own.get("__name__")
-        if owner is None or not isinstance(owner, str):
-            # Made by a library out of text, as attrs makes __init__: what it refers to is in a dictionary of its own.
-            if len(own) <= LONGEST:
-                self._namespace_of(own, steps)
-        elif KEEPS_REAL_TIME[owner]:
+        owner = own.get("__name__", self._module_name)
+        if not isinstance(owner, str) or KEEPS_REAL_TIME[owner]:
             self._visit(getattr(function, "__wrapped__", None), steps)
             return
-        elif own is not self._namespace and "<locals>" not in function.__qualname__ and owner in sys.modules:
-            return
+        if own is not self._namespace:
+            if owner == self._module_name:
+                self._made_of_text(function, steps)
+            elif not _is_local(function) and owner in sys.modules:
+                return
         if function.__defaults__:
-            self._hold(Defaults(function), function.__defaults__, steps)
+            self._hold(function.__defaults__, steps, Defaults, function)
         if function.__kwdefaults__:
             self._namespace_of(function.__kwdefaults__, steps)
         for cell in function.__closure__ or ():
             self._cell(cell, steps)
         self._visit(getattr(function, "__wrapped__", None), steps)
 
+    def _made_of_text(self, function: FunctionType, steps: int) -> None:
+        """Read what a library put in the globals of a function that it compiled, as attrs does for `__init__`."""
+        for name in function.__code__.co_names:
+            self._hold(function.__globals__.get(name), steps, Name, function.__globals__, name)
+
     def _cell(self, cell: CellType, steps: int) -> None:
-        place = Cell(cell)
-        self._hold(place, place.held(), steps)
+        self._hold(Cell(cell).held(), steps, Cell, cell)
 
     def _method(self, method: MethodType, steps: int) -> None:
         self._visit(method.__func__, steps)
@@ -183,20 +199,20 @@ class Holders:
     def _list(self, items: list[Any], steps: int) -> None:
         if len(items) <= LONGEST and id(items) not in self.exempt:
             for position, value in enumerate(items.copy()):
-                self._hold(Item(items, position), value, steps - 1)
+                self._hold(value, steps - 1, Item, items, position)
 
     def _dict(self, items: dict[Any, Any], steps: int) -> None:
         if len(items) <= LONGEST and id(items) not in self.exempt:
             self._namespace_of(items, steps - 1)
 
     def _defaultdict(self, items: defaultdict[Any, Any], steps: int) -> None:
-        self._hold(Factory(items), items.default_factory, steps - 1)
+        self._hold(items.default_factory, steps - 1, Factory, items)
         self._dict(items, steps)
 
     def _namespace_of(self, names: dict[Any, Any], steps: int) -> None:
         for name, value in list(names.items()):
-            if id(type(value)) not in _NO_CLOCK:
-                self._hold(Name(names, name), value, steps)
+            if id(type(value)) not in NO_CLOCK:  # asked here too: most are
+                self._hold(value, steps, Name, names, name)
 
     # -- classes and instances ---------------------------------------------------------------------------------------
 
@@ -210,25 +226,25 @@ class Holders:
             return
         for name, value in list(own.items()):
             # What Python and the libraries keep about a class under such names, they keep as data: annotations, fields.
-            if name[:2] != "__" or type(value) in _METHODS:
-                self._hold(ClassAttribute(kind, name), value, steps - 1)
+            if name[:2] != "__" or id(type(value)) in _METHODS:
+                self._hold(value, steps - 1, ClassAttribute, kind, name)
 
     def _instance(self, value: Any, steps: int) -> None:
         kind = type(value)
-        if id(kind) not in self._shapes:
-            self._shapes[id(kind)] = _shape(kind)
-        shape = self._shapes[id(kind)]
+        known = self._shapes.get(id(kind))
+        if known is None:
+            known = self._shapes[id(kind)] = (kind, _shape(kind), is_standard(_module_of(kind)))
+        _, shape, standard = known
         if shape is None:
             return
-        if is_standard(_module_of(kind)):
+        if standard:
             steps = 1
         attributes, members = shape
         names = None if attributes is None else _attributes(attributes, value)
         if names is not None:
             self._namespace_of(names, steps - 1)
         for member in members:
-            place = Slot(member, value)
-            self._hold(place, place.held(), steps - 1)
+            self._hold(Slot(member, value).held(), steps - 1, Slot, member, value)
 
 
 def is_standard(module_name: str) -> bool:
@@ -236,18 +252,23 @@ def is_standard(module_name: str) -> bool:
     return module_name.partition(".")[0] in sys.stdlib_module_names
 
 
+def _is_local(function: FunctionType) -> bool:
+    """Say whether a function was made within another; its own name may be that of the function that it wraps."""
+    return "<locals>" in function.__code__.co_qualname
+
+
 def mutable_globals(namespace: dict[str, Any]) -> Iterator[int]:
     """Give the identity of every list and dictionary that is a global name of a module, and of its own dictionary."""
     yield id(namespace)
     for value in list(namespace.values()):
-        if type(value) in (list, dict):
+        if id(type(value)) in _CONTAINERS:
             yield id(value)
 
 
 def may_change(value: Any) -> bool:
     """Say whether a global name with this value may come to lead elsewhere: nothing yet, a container, an instance."""
     kind = type(value)
-    if value is None or kind in (list, dict, defaultdict):
+    if value is None or id(kind) in _CONTAINERS:
         return True
     if id(kind) in _PLAIN or id(kind) in _TAKES_NO_STEP or kind is tuple or issubclass(kind, type):
         return False
@@ -257,13 +278,13 @@ def may_change(value: Any) -> bool:
 
 def attributes_or_items(value: Any) -> Any:
     """Return what tells by its length that a value has grown: its items or its attributes; none if neither does."""
-    if type(value) in (list, dict, defaultdict):
+    if id(type(value)) in _CONTAINERS:
         return value
     shape = None if value is None else _shape(type(value))
     return None if shape is None or shape[0] is None else _attributes(shape[0], value)
 
 
-def _attributes(descriptor: GetSetDescriptorType, value: Any) -> dict[str, Any] | None:
+def _attributes(descriptor: _Descriptor, value: Any) -> dict[str, Any] | None:
     """Return an instance's own dictionary."""
     try:
         found = descriptor.__get__(value)
@@ -272,9 +293,9 @@ def _attributes(descriptor: GetSetDescriptorType, value: Any) -> dict[str, Any] 
     return found if isinstance(found, dict) else None
 
 
-def _shape(kind: type) -> tuple[GetSetDescriptorType | None, list[MemberDescriptorType]] | None:
+def _shape(kind: type) -> _Shape | None:
     """Return how to get at the dictionary and the slots of a class's instances; none if there is nothing to read."""
-    attributes: GetSetDescriptorType | None = None
+    attributes: _Descriptor | None = None
     members: list[MemberDescriptorType] = []
     if issubclass(kind, Enum):
         return None
@@ -284,7 +305,7 @@ def _shape(kind: type) -> tuple[GetSetDescriptorType | None, list[MemberDescript
             return None
         found = own.get("__dict__")
         if found is not None and attributes is None:
-            if type(found) is not GetSetDescriptorType:
+            if type(found) is not GetSetDescriptorType and type(found) is not MemberDescriptorType:
                 return None  # a proxy: its dictionary is somebody else's
             attributes = found
         if "__slots__" in own:

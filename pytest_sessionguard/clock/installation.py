@@ -68,13 +68,15 @@ class Installation:
         eventloop.enter(self._clock)
 
     def _leave(self) -> None:
-        eventloop.leave()
-        if self._freeze is not None:
-            _CAPTURED.restore(shared=self._freeze.shared)
-        for owner, name, original in self._replaced:
-            setattr(owner, name, original)
-        self._replaced.clear()
-        if self._freeze is not None:
-            self._freeze.stop()
-        READINGS.clock = None
-        READINGS.foreign_wall = None
+        try:
+            eventloop.leave()
+            if self._freeze is not None:
+                _CAPTURED.restore(shared=self._freeze.shared)
+        finally:
+            for owner, name, original in self._replaced:
+                setattr(owner, name, original)
+            self._replaced.clear()
+            if self._freeze is not None:
+                self._freeze.stop()
+            READINGS.clock = None
+            READINGS.foreign_wall = None

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import sys
+import time
 import types
+import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 from time import monotonic, perf_counter, sleep
 from time import time as captured_time
 
+import cachetools
 import pytest
 from freezegun import api
 
@@ -93,3 +100,146 @@ def test_a_module_that_means_the_fake_keeps_it() -> None:
         exec("from freezegun.api import FakeDatetime", vars(module))
     del sys.modules["means_it"]
     assert module.FakeDatetime is api.FakeDatetime
+
+
+# -- a real package, unmodified ---------------------------------------------------------------------------------------
+
+cache_made_before: cachetools.TTLCache[str, int] = cachetools.TTLCache(maxsize=10, ttl=1800)
+
+
+@cachetools.cached(cachetools.TTLCache(maxsize=10, ttl=1800))
+def cached_function(argument: int) -> object:
+    return object()
+
+
+@pytest.mark.parametrize("made", ["before", "inside"])
+def test_a_ttl_cache_expires_in_virtual_time_to_the_microsecond(made: str) -> None:
+    timer = cache_made_before.timer
+    with VirtualClock().installed() as clock:
+        cache = cache_made_before if made == "before" else cachetools.TTLCache[str, int](maxsize=10, ttl=1800)
+        cache["s1"] = 1
+        clock.advance(1_799_999_999)
+        assert "s1" in cache
+        clock.advance(1)
+        assert "s1" not in cache
+    assert cache_made_before.timer is timer
+    assert vars(timer)["_Timer__timer"] is readings.real_monotonic
+    assert cachetools.TTLCache.__init__.__defaults__[0] is readings.real_monotonic  # type: ignore[index]
+
+
+def test_a_function_behind_a_ttl_cache_is_called_again_when_virtual_time_has_passed() -> None:
+    with VirtualClock().installed():
+        first = cached_function(1)
+        time.sleep(1799)
+        assert cached_function(1) is first
+        time.sleep(1)
+        assert cached_function(1) is not first
+
+
+@dataclass
+class Stamped:
+    at: float = field(default_factory=time.time)
+
+
+def test_a_dataclass_stamps_itself_with_virtual_time_and_afterwards_with_real_time() -> None:
+    with VirtualClock().installed():
+        assert Stamped().at == START_US / 1e6
+    assert abs(Stamped().at - readings.real_time()) < 60
+
+
+# -- what changes between two spans -----------------------------------------------------------------------------------
+
+
+class Keeper:
+    """A manager that reads the clock it was made with."""
+
+    def __init__(self) -> None:
+        self.now = time.time
+
+
+keeper: Keeper | None = None
+keepers: dict[str, Keeper] = {}
+
+
+@pytest.fixture(autouse=True)
+def _no_keepers() -> Iterator[None]:
+    yield
+    global keeper
+    keeper = None
+    keepers.clear()
+
+
+def test_a_global_object_made_after_the_first_span_is_found_by_the_next() -> None:
+    global keeper
+    for _ in range(3):
+        with VirtualClock().installed():
+            pass
+        # Given back before the next is made: it may well get the same place in memory.
+        keeper = None
+        keeper = Keeper()
+        with VirtualClock().installed():
+            assert keeper.now() == START_US / 1e6
+        assert keeper.now is readings.real_time
+
+
+def test_an_object_put_into_a_global_registry_is_found_by_the_next_span() -> None:
+    with VirtualClock().installed():
+        pass
+    keepers["a"] = Keeper()
+    with VirtualClock().installed():
+        assert keepers["a"].now() == START_US / 1e6
+    assert keepers["a"].now is readings.real_time
+
+
+def test_an_object_is_not_kept_alive_by_having_been_found() -> None:
+    global keeper
+    keeper = Keeper()
+    with VirtualClock().installed():
+        assert keeper.now() == START_US / 1e6
+    trace = weakref.ref(keeper)
+    keeper = None
+    gc.collect()
+    assert trace() is None
+
+
+@pytest.mark.parametrize("again", ["reloaded", "imported anew"])
+def test_a_module_that_was_executed_again_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    (tmp_path / "shop_again.py").write_text("import time\ndef f(now=time.time): return now()\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("shop_again")
+    try:
+        with VirtualClock().installed():
+            assert module.f() == START_US / 1e6
+        if again == "reloaded":
+            importlib.reload(module)
+        else:
+            del sys.modules["shop_again"]
+            module = importlib.import_module("shop_again")
+        with VirtualClock().installed():
+            assert module.f() == START_US / 1e6
+        assert module.f.__defaults__ == (readings.real_time,)
+    finally:
+        del sys.modules["shop_again"]
+
+
+# -- what leaks -------------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_that_leaks_out_of_the_span_tells_real_time() -> None:
+    with VirtualClock().installed():
+        leaked = [time.time, time.monotonic, time.localtime, Keeper().now]
+        assert leaked[0]() == START_US / 1e6
+    began = readings.real_time(), readings.real_monotonic()
+    assert began[0] <= leaked[0]() < began[0] + 60
+    assert began[1] <= leaked[1]() < began[1] + 60
+    assert leaked[2]().tm_year == readings.real_localtime().tm_year
+    assert began[0] <= leaked[3]() < began[0] + 60
+
+
+def test_an_object_made_within_one_span_is_virtual_in_the_next() -> None:
+    with VirtualClock().installed():
+        kept = Keeper()
+    with VirtualClock(start="2030-01-01").installed():
+        assert datetime.fromtimestamp(kept.now(), UTC) == datetime(2030, 1, 1, tzinfo=UTC)

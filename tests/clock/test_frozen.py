@@ -115,3 +115,32 @@ def test_an_outer_freeze_is_untouched_by_a_span() -> None:
         assert time.time() == 1_588_636_805
     assert datetime is datetime_module.datetime
     assert time.time is readings.real_time
+
+
+# -- fakes that outlive the span --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("berlin")
+def test_fake_classes_that_leak_out_of_the_span_tell_real_time() -> None:
+    with VirtualClock().installed():
+        leaked, leaked_date, value, now = [datetime], [date], datetime.now(), [datetime.now]
+    kind = leaked[0]
+    assert kind is not datetime
+    real_now = datetime.now()
+    for moment in (kind.now(), kind.today(), now[0](), kind.now(UTC).astimezone().replace(tzinfo=None)):
+        assert abs(moment - real_now) < timedelta(minutes=1)
+    assert abs(kind.utcnow() - datetime.now(UTC).replace(tzinfo=None)) < timedelta(minutes=1)
+    assert kind.utcnow().tzinfo is None
+    assert leaked_date[0].today() in (real_now.date(), date.today())
+    assert kind.fromtimestamp(START_US / 1e6) == value == datetime.fromtimestamp(START_US / 1e6)
+    assert value.timestamp() == START_US / 1e6
+    assert value.astimezone().utcoffset() == timedelta(hours=1)
+
+
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+def test_a_plain_freeze_outside_any_span_answers_as_ever() -> None:
+    with freezegun.freeze_time("2020-05-05 12:00", tz_offset=-4):
+        assert datetime.now() == datetime(2020, 5, 5, 8)
+        assert datetime.utcnow() == datetime(2020, 5, 5, 12)
+        assert date.today() == date(2020, 5, 5)
+        assert datetime(2020, 5, 5, 8).timestamp() == datetime(2020, 5, 5, 12, tzinfo=UTC).timestamp()
