@@ -95,7 +95,25 @@ _SESSION: Final = _section(
     _entry("expired_status", "text", "what the status of an expired session is"),
 )
 
-_METRICS: Final = ("total", "active", "oldest_age", "newest_age", "average_age")
+_METRICS: Final = {
+    "total": "the number of sessions that are stored",
+    "active": "the number of live sessions",
+    "oldest_age": "the age of the oldest live session",
+    "newest_age": "the age of the newest live session",
+    "average_age": "the average age of the live sessions",
+}
+_MEANINGS: Final = {
+    "missing": "there is no such session",
+    "exists": "a live session has this id already",
+    "limit": "there is no room for another session",
+    "conflict": "somebody else changed the session first",
+    "expired": "the session has run out of time",
+    "corrupt": "the session's record is damaged",
+    "busy": "not now: nothing was changed, it may be tried again",
+    "closed": "the manager is closed",
+    "invalid": "an argument cannot be taken",
+    "never": "a time left that never ends",
+}
 _HEALTH: Final = {
     "ok": "all is well; `none`: it gives None",
     "dead": "its process is dead",
@@ -116,11 +134,21 @@ _ALL: Final = (
         *(_entry(verb.name, "templates", verb.summary) for verb in VERBS.values()),
     ),
     _SESSION,
-    _section("errors", "the exceptions that mean a refusal", *(_entry(kind, "classes", kind) for kind in KINDS)),
     _section(
-        "answers", "the returned values that mean a refusal", *(_entry(kind, "values", kind) for kind in ANSWER_KINDS)
+        "errors",
+        "the exceptions that mean a refusal",
+        *(_entry(kind, "classes", _MEANINGS[kind]) for kind in KINDS),
     ),
-    _section("metrics", "where the metrics are in the answer", *(_entry(name, "place", name) for name in _METRICS)),
+    _section(
+        "answers",
+        "the returned values that mean a refusal",
+        *(_entry(kind, "values", _MEANINGS[kind]) for kind in ANSWER_KINDS),
+    ),
+    _section(
+        "metrics",
+        "where the metrics are in the answer",
+        *(_entry(name, "place", told) for name, told in _METRICS.items()),
+    ),
     _section("health", "what health answers", *(_entry(name, "scalar", told) for name, told in _HEALTH.items())),
     _section(
         "probes",
