@@ -71,14 +71,15 @@ class Reader:
         return Refused(frozenset(kinds), f"answered {_short(raw)}", answered=True) if kinds else None
 
     def id_of(self, raw: Any) -> Hashable | Unset:
-        """Return the id that a session object carries, where the profile says where.
+        """Return the id that a session object carries, where the profile says where; UNSET where that is None.
 
         Raises:
-            NoSuchPart: it does not carry one there.
+            NoSuchPart: it has nothing of that name.
         """
         if raw is None or self._shape.id is None:
             return UNSET
-        return freeze(part(raw, self._shape.id))
+        found = part(raw, self._shape.id)
+        return UNSET if found is None else freeze(found)  # Django's way to say that the session was not there.
 
     # -- one method a result word
 

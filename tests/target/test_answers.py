@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Refused
-from pytest_sessionguard.core.values import UNSET, FrozenMap, freeze
+from pytest_sessionguard.core.values import EMPTY, UNSET, FrozenMap, freeze
 from pytest_sessionguard.target.answers import Reader, absence
 from pytest_sessionguard.target.shape import Profile, SessionShape
 
@@ -189,3 +189,9 @@ def test_the_id_of_a_session_is_told_where_the_profile_says_where() -> None:
     assert reader(shape={"id": "id"}).id_of(SimpleNamespace(id=7)) == 7
     assert reader().id_of(SimpleNamespace(id=7)) is UNSET
     assert reader(shape={"id": "id"}).id_of(None) is UNSET
+
+
+def test_a_session_that_carries_none_for_its_id_names_no_session() -> None:
+    lost = SimpleNamespace(key=None, data={})
+    assert reader(shape={"id": "key"}).id_of(lost) is UNSET
+    assert told(lost, "session", shape={"id": "key", "data": "data"}) == Answer(data=EMPTY)
