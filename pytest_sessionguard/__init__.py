@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_sessionguard.errors import SessionguardError as SessionguardError
     from pytest_sessionguard.errors import UsageError as UsageError
     from pytest_sessionguard.errors import Violation as Violation
+    from pytest_sessionguard.target.profile import Profile as Profile
+    from pytest_sessionguard.target.profile import profile as profile
 
 __version__ = "0.1.0"
 
@@ -27,12 +29,14 @@ __version__ = "0.1.0"
 PUBLIC: Final = {
     "HarnessError": "pytest_sessionguard.errors",
     "Policy": "pytest_sessionguard.core.policy",
+    "Profile": "pytest_sessionguard.target.profile",
     "SessionError": "pytest_sessionguard.errors",
     "SessionguardError": "pytest_sessionguard.errors",
     "UsageError": "pytest_sessionguard.errors",
     "Violation": "pytest_sessionguard.errors",
     "VirtualClock": "pytest_sessionguard.clock.virtual",
     "policy": "pytest_sessionguard.core.policy",
+    "profile": "pytest_sessionguard.target.profile",
 }
 
 

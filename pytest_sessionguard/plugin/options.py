@@ -18,7 +18,6 @@ REPORTS: Final = ("json",)
 # name, metavar, help
 _ROWS: Final = (
     ("manager", "TARGET", "the session manager under test: a profile's path or name, or module:attribute"),
-    ("seed", "N", "what random choices are drawn from (default: a new one, always printed)"),
     ("report", "FORMAT", f"write a report of the scenarios: {', '.join(REPORTS)}"),
     ("report_dir", "DIR", f"where reports go (default: {DEFAULT_REPORT_DIR})"),
 )
@@ -39,7 +38,6 @@ def check(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: which one, and what it takes.
     """
-    seed(config)
     report(config)
 
 
@@ -54,18 +52,6 @@ def manager(config: pytest.Config) -> str | None:
         below = os.path.relpath(path)
         return path if below.startswith("..") else below
     return written
-
-
-def seed(config: pytest.Config) -> int | None:
-    """Return what random choices are to be drawn from, or None.
-
-    Raises:
-        pytest.UsageError: not a whole number.
-    """
-    text = _given(config, "seed")
-    if text is not None and not text.isdecimal():
-        raise pytest.UsageError(f"--sessionguard-seed takes a whole number, not {text!r}")
-    return None if text is None else int(text)
 
 
 def report(config: pytest.Config) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -145,3 +146,20 @@ def test_init_writes_a_profile_once_and_never_over_another(capsys: pytest.Captur
 def test_init_of_nothing_is_the_users_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of("init", "no_such_module:Store") == 2
     assert "no_such_module" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["properties"], ["profiles"], ["schema", "profile"]])
+def test_quiet_prints_nothing(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(*arguments, "--quiet") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom pytest_sessionguard.cli import main\n"
+        "try:\n    main(['run', '--help'])\nexcept SystemExit:\n    pass\n"
+        "print('LOADED', *{'yaml', 'freezegun', 'hypothesis', 'pytest', 'asyncio'} & set(sys.modules))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_START"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "LOADED"

@@ -60,7 +60,8 @@ def test_a_conftest_may_name_it(pytester: pytest.Pytester, run: Run) -> None:
     run().assert_outcomes(passed=1)
 
 
-def test_unused_it_loads_nothing_heavy(pytester: pytest.Pytester, run: Run) -> None:
+def test_unused_it_loads_nothing_heavy(pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COVERAGE_PROCESS_START", raising=False)
     pytester.makepyfile(
         """
         import sys
@@ -75,7 +76,7 @@ def test_unused_it_loads_nothing_heavy(pytester: pytest.Pytester, run: Run) -> N
             }
         """
     )
-    run("-p", "sessionguard", "-p", "no:cov").assert_outcomes(passed=1)
+    run("-p", "sessionguard").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("name", ["manager", "report", "report-dir"])
