@@ -102,6 +102,8 @@ class Holders:
         """Return every reference that belongs to this module, its global names aside."""
         self._namespace, self._module_name = namespace, module_name
         self._found = found = list[Reference]()
+        # Not left to the end of the last reading alone: an interrupt may have cut it short.
+        self._seen, self._waiting = {}, [[] for _ in range(STEPS + 1)]
         for name, value in list(namespace.items()):
             if type(value) is not dict or str(name)[:2] != "__":
                 self._visit(value, STEPS)
