@@ -63,6 +63,8 @@ def looks_for(expected: Mapping[Any, Any], profile: Profile, policy: Policy) -> 
         if not able:
             continue
         quiet = [verb for verb in able if not policy.renews(verb)] or able
+        if name == "alive":  # What shows an expired session like a live one tells nothing, where another can.
+            quiet = [verb for verb in quiet if policy.of("expired", verb) != "stale"] or quiet
         best = next((verb for verb in quiet if verb in chosen), quiet[0])
         chosen.setdefault(best, []).append(name)
     return tuple(Look(verb=verb, expects=tuple(told), renews=policy.renews(verb)) for verb, told in chosen.items())
