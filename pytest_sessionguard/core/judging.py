@@ -291,12 +291,16 @@ def with_undeclared(examination: Examination, history: History) -> Examination:
     end = order_of(finding.event)
     upto = [entry for entry in history.entries if order_of(entry) <= end]
     model = examination.model
-    sessions_max = max((len(state.records) for state in examination.states), default=0)
-    for key, value in other_policies(model.policy, finding, model.operations, sessions_max):
+    issued = frozenset(key for state in examination.states for key in state.records)
+    explained: Finding | None = None
+    for key, value in other_policies(model.policy, finding, model.operations, issued):
         changed = replace(model, policy=policies.with_value(model.policy, key, value))
         again = begin(changed).feed(upto)
-        if (again.finish() if end == _AT_THE_END else again).legal:
-            written = changed.policy.line(key).partition(" (the default)")[0]
-            told = replace(finding, undeclared=key, undeclared_value=written)
-            return replace(examination, finding=told)
-    return examination
+        if not (again.finish() if end == _AT_THE_END else again).legal:
+            continue
+        written = changed.policy.line(key).partition(" (the default)")[0]
+        told = replace(finding, undeclared=key, undeclared_value=written)
+        if begin(changed).feed(history.entries).finish().legal:
+            return replace(examination, finding=told)  # It explains not only this answer, but all that came after.
+        explained = explained or told
+    return replace(examination, finding=explained or finding)

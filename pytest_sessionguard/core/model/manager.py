@@ -78,7 +78,7 @@ def _clear(state: State, ask: Ask) -> Iterator[Alternative]:
     least = sum(standing(record, ask.now, ask.policy) == ALIVE for record in stored)
 
     def after(answer: Answer | None) -> Iterable[State]:
-        return (_ended(state, stored, cut_off=answer is None),)
+        return (_ended(state, ask, stored, cut_off=answer is None),)
 
     says = str(least) if least == len(stored) else f"{least} to {len(stored)}"
     facet = Facet("count", lambda told: least <= told <= len(stored), says, "lifecycle.delete")
@@ -87,11 +87,15 @@ def _clear(state: State, ask: Ask) -> Iterator[Alternative]:
         yield Alternative(kind="absent", words=NOTHING, after=after, property="lifecycle.delete", line=("missing",))
 
 
-def _ended(state: State, stored: list[Record], *, cut_off: bool) -> State:
+def _ended(state: State, ask: Ask, stored: list[Record], *, cut_off: bool) -> State:
     """Return the state after sessions were ended one by one; cut off, each of them may live still."""
     if cut_off:
         return state.having(*(replace(one, doubt=True, how="cleared") for one in stored if one.phase == LIVE))
-    return state.having(*(replace(one, phase=GONE, how="cleared", doubt=False) for one in stored))
+    ended = []
+    for one in stored:
+        how = "cleared" if standing(one, ask.now, ask.policy) == ALIVE else "purged"
+        ended.append(replace(one, phase=GONE, how=how, doubt=False))
+    return state.having(*ended)
 
 
 def _pop_item(state: State, ask: Ask) -> Iterator[Alternative]:
@@ -133,7 +137,7 @@ def _close(state: State, ask: Ask) -> Iterator[Alternative]:
     def after(answer: Answer | None) -> Iterable[State]:
         shut = replace(state, running=False, closed=True)
         ends = ask.policy.close == "ends"
-        return (_ended(shut, concerned(state, ask), cut_off=answer is None) if ends else shut,)
+        return (_ended(shut, ask, concerned(state, ask), cut_off=answer is None) if ends else shut,)
 
     yield Alternative(kind="ok", after=after, property="resources.stop-in-time", line=("stop_within", "close"))
 

@@ -110,7 +110,9 @@ class NaiveManager:
     # -- storing
 
     def drop_some(self) -> None:
-        """Any access may drop what has expired."""
+        """Any access may drop what has expired, unless it has promised to replace it."""
+        if "replacement" in self.policy.written:
+            return
         for key in sorted(self.sessions):
             if self.is_dead(self.sessions[key]) and self.choose([False, True]):
                 self.end(key, "expired")
@@ -454,9 +456,9 @@ class NaiveManager:
                 if operation.verb in self.policy.activity:
                     one["active"] = self.now()
                 found.append(key)
-            elif self.policy.of("expired", operation.verb) == "stale":
-                found.append(key)
-            elif self.policy.of("expired", operation.verb) == "marked" and self.choose([True, False]):
+                continue
+            word = self.policy.of("expired", operation.verb)
+            if word == "stale" or (word == "marked" and self.choose([True, False])):
                 found.append(key)
         return found
 
