@@ -15,6 +15,7 @@ from typing import Final
 
 from pytest_sessionguard.clock import eventloop
 from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome, Unknown
 from pytest_sessionguard.core.policy import Policy
@@ -250,4 +251,8 @@ class Stage:
     async def set_clock(self, wall_us: int) -> None:
         """Set the wall clock; the monotonic clock does not notice."""
         self._staled()
+        span_us = wall_us - self.clock.wall_us
+        word = "back" if span_us < 0 else "forward"
+        # Before it is set: what it showed last tells what had expired by then.
+        self.recorder.note(kind="clock", subject=f"set {word} by {durations.show(abs(span_us))}")
         self.clock.set_wall(wall_us)

@@ -164,7 +164,7 @@ class Teller:
             told = f"{entry.kind} {entry.subject}".strip()
             told += f" of {show(entry.id)}" if entry.id is not UNSET else ""
             return Row(
-                client="target",
+                client="harness" if entry.kind == "clock" else "target",
                 operation=self._sessions.shown(told),
                 called_us=at_us,
                 returned_us=at_us,

@@ -266,6 +266,13 @@ def test_a_wall_clock_that_is_set_is_seen_and_time_is_not_lost() -> None:
     assert run(toys.Toy, steps).status == "held"
 
 
+@pytest.mark.parametrize(("to", "told"), [("back: 1m", "set back by 1m"), ("forward: 90s", "set forward by 1m30s")])
+def test_a_violation_shows_where_the_clock_was_set(to: str, told: str) -> None:
+    case = run(toys.Toy, f"- create: {{as: a}}\n- set_clock: {{{to}}}\n- expect: {{session: a, alive: false}}\n")
+    rows = [(row.client, row.operation) for row in violation(case).operations]
+    assert rows[1:] == [("harness", f"clock {told}"), ("look", "exists(a)")]
+
+
 # -- refusals -------------------------------------------------------------------------------------------------------
 
 
