@@ -46,7 +46,7 @@ def _sweep(state: State, ask: Ask) -> Iterator[Alternative]:
     def after(answer: Answer | None) -> Iterable[State]:
         # One that was cut off, or that has a bound, may have come to some of them and not to others.
         is_partial = is_bounded or answer is None
-        swept = [died(record) if is_partial else _swept(record, ask) for record in over]
+        swept = [_perhaps_swept(record) if is_partial else _swept(record, ask) for record in over]
         return (tagged(state.having(*swept), "swept"),)
 
     name = "sweep.survives-errors" if is_faulty else "sweep.complete"
@@ -60,10 +60,14 @@ def _sweep(state: State, ask: Ask) -> Iterator[Alternative]:
         yield Alternative(kind="absent", words=NOTHING, after=after, property=name, line=("idle_timeout",))
 
 
+def _perhaps_swept(record: Record) -> Record:
+    return replace(died(record), how=record.how or "purged", doubt=True)
+
+
 def _swept(record: Record, ask: Ask) -> Record:
     """Return the record of an expired session that a sweep has removed."""
     shown = any(ask.policy.of("expired", verb) != "gone" for verb in ("get", "list", "count"))
-    return replace(record, phase=GONE, how=record.how or ("swept" if shown else "purged"))
+    return replace(record, phase=GONE, doubt=False, how=record.how or ("swept" if shown else "purged"))
 
 
 def _is_untouched(state: State, record: Record, ask: Ask) -> bool:
