@@ -228,6 +228,8 @@ class Driver:
             reason="nothing in it was judged" if status == "unproven" else "",
             violations=() if self._found is None else (self._found,),
             exercised=counts(exercised),
+            manager=self.profile.name,
+            behaviour=counts(talk.behaviour),
             steps=self._steps,
             operations=len(self._stage.recorder.history().events),
             virtual_us=self.clock.clock.virtual_elapsed_us,

@@ -123,6 +123,7 @@ class Runner:
             reason,
             violations=(violation,) if violation is not None and status == "violated" else (),
             exercised=counts(exercised),
+            behaviour=counts(talk.behaviour),
             unjudged=cast("dict[str, str]", FrozenMap(unjudged)),
             steps=case.steps,
             operations=len(history.events),
@@ -141,6 +142,7 @@ class Runner:
             line=story.place.line,
             status=status,
             reason=reason,
+            manager=self.profile.name,
             **more,
         )
 
