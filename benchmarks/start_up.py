@@ -43,7 +43,8 @@ TOLD = {
 BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 # name -> environment, arguments with the plugin, arguments without it.
 RIVALS: dict[str, tuple[dict[str, str], list[str], list[str]]] = {
-    "collect_only_ratio": (BARE, ["-p", "pytest_sessionguard.plugin"], []),
+    # An empty plugin beside ours: whoever says `-p` pays for pytest's look through all installed packages, either way.
+    "collect_only_ratio": (BARE, ["-p", "pytest_sessionguard.plugin"], ["-p", "an_empty_plugin"]),
     "collect_only_autoload_ratio": ({}, [], ["-p", "no:sessionguard"]),
 }
 
@@ -165,6 +166,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        (folder / "an_empty_plugin.py").write_text("", encoding="utf-8")
         for rival in RIVALS:
             ratio, with_it, without = compare(folder, rival, options.pairs)
             figures[rival] = round(ratio, 4)
