@@ -188,11 +188,14 @@ def agree(shown: str, given: str) -> bool:
     """Say whether a page shows what was printed: `...` stands for anything, also for lines."""
 
     def plain(text: str) -> str:
-        return DURATION.sub("in 0.0 s", "\n".join(line.rstrip() for line in text.strip("\n").splitlines()))
+        return DURATION.sub("in 0.0 s", "".join(f"{line.rstrip()}\n" for line in text.strip("\n").splitlines()))
 
-    pattern = re.escape(plain(shown)).replace(r"\.\.\.", "...")
-    pattern = re.sub(r"(?m)^\.\.\.(\\\n|\Z)", lambda _: r"(?:.*\n?)*", pattern)
-    return re.fullmatch(pattern.replace("...", ".*"), plain(given)) is not None
+    # Each line ends the pattern of its own line, so that no two ways of matching are tried for one text.
+    lines = (
+        r"(?:.*\n)*" if line == "..." else ".*".join(map(re.escape, line.split("..."))) + r"\n"
+        for line in plain(shown).splitlines()
+    )
+    return re.fullmatch("".join(lines), plain(given)) is not None
 
 
 def refresh(page: Path, folder: Path) -> str | None:
