@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pytest_sessionguard.clock import eventloop
 from pytest_sessionguard.clock.virtual import VirtualClock
@@ -20,7 +20,7 @@ from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome, Unknown
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, Unset
-from pytest_sessionguard.errors import HarnessError, UsageError
+from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.run.output import Output
 from pytest_sessionguard.run.recorder import Recorder
 from pytest_sessionguard.target.binding import Binding
@@ -33,6 +33,28 @@ HARNESS: Final = "harness"
 _HARMLESS: Final = frozenset(
     {"get", "exists", "ttl", "list", "count", "metrics", "history", "is_expired", "health", "start", "checkpoint"}
 )
+
+
+# Virtual time after which an operation is taken to hang.  A background cleaner sets timers for ever, so that "no timer is
+# set" alone would never tell.  No operation takes an hour of its own accord.
+PATIENCE_S: Final = 3_600.0
+
+
+class Patience:
+    """Cut an operation off that has not answered after an hour of virtual time.
+
+    Attributes:
+        waiting: who was waiting for what when it was cut off; None before.
+    """
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        loop = asyncio.get_running_loop()
+        self.waiting: tuple[str, ...] | None = None
+        self.handle = loop.call_later(PATIENCE_S, self._end, loop, task)
+
+    def _end(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        self.waiting = tuple(eventloop.waiting_tasks(loop))
+        task.cancel()
 
 
 class Stage:
@@ -158,18 +180,29 @@ class Stage:
         """Do one operation and record it."""
         self.recorder.place = place
         begun = self.recorder.begin(client, operation, place)
+        patience = self._patience()
         try:
             outcome: Outcome = await self.binding.perform(client, operation)
         except asyncio.CancelledError:
             self.recorder.end(begun, Unknown("the run was cut off"))
+            if patience is not None and patience.waiting is not None:
+                raise VirtualDeadlock(patience.waiting) from None
             raise
         except BaseException:
             self.recorder.forget(begun)
             raise
+        finally:
+            if patience is not None:
+                patience.handle.cancel()
         event = self.recorder.end(begun, outcome)
         self._note_life(operation.verb, outcome)
         self._note_holders(client, operation, outcome)
         return event
+
+    def _patience(self) -> Patience | None:
+        """Return the patience with an operation that the running task begins; without a loop there is none."""
+        task = asyncio.current_task() if self.in_loop else None
+        return None if task is None else Patience(task)
 
     def _record(self, operation: Operation, outcome: Outcome, place: str) -> Event:
         return self.recorder.end(self.recorder.begin(HARNESS, operation, place), outcome)
