@@ -26,7 +26,7 @@ from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 from pytest_sessionguard.run import driving
 from pytest_sessionguard.run.case import Case
 from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
-from pytest_sessionguard.run.fit import misfits, templates_of
+from pytest_sessionguard.run.fit import misfits, must_be_given, templates_of
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.run.telling import replay_of
@@ -152,6 +152,8 @@ class Runner:
         """Return what the plan needs and the target lacks."""
         profile = self.profile
         adjustable = frozenset(profile.placeholders) & frozenset(FIGURES)
+        if profile.policy.per_session_timeout and "timeout" in must_be_given(profile, "create"):
+            adjustable |= {"idle_timeout"}  # Every session is given its timeout, so it can be given any.
         operations = frozenset(str(verb) for verb in profile.operations)
         missing = plans.unmet(plan, profile.policy, operations, profile.callers, adjustable)
         return missing or misfits(plan, profile)

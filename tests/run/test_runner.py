@@ -273,6 +273,37 @@ def test_a_violation_shows_where_the_clock_was_set(to: str, told: str) -> None:
     assert rows[1:] == [("harness", f"clock {told}"), ("look", "exists(a)")]
 
 
+class Lodger(toys.Toy):
+    """Sessions whose timeout is whatever their maker says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def lodge(self, id: str, data: Any, timeout: float = 60.0) -> str:
+        self.idle = timeout
+        return self.create(data, id)
+
+
+@pytest.mark.parametrize(
+    ("create", "status"), [("lodge(id, data, timeout) -> id", "held"), ("lodge(id, data, timeout?) -> id", "skipped")]
+)
+def test_where_every_session_is_given_its_timeout_a_story_may_wish_for_any(create: str, status: str) -> None:
+    steps = """
+    - create: {as: a, data: {n: 1}}
+    - advance: 119m
+    - expect: {session: a, alive: true}
+    - advance: 1m
+    - expect: {session: a, alive: false}
+    """
+    profile = toys.a_profile(
+        Lodger,
+        {**toys.OPERATIONS, "create": create},
+        manager={"args": {}},
+        policy={"per_session_timeout": True},
+    )
+    assert run(profile, steps, "with: {idle_timeout: 2h}\n").status == status
+
+
 # -- refusals -------------------------------------------------------------------------------------------------------
 
 
