@@ -220,7 +220,7 @@ class Verdict:
     Attributes:
         status: MET, MISSED or INCOMPLETE.
         problems: why the measurement is incomplete.
-        left_out: files that belong to no component, where there are components.
+        left_out: files with code that belong to no component, where there are components.
         short: the files of what missed, for those who show where.
     """
 
@@ -247,7 +247,8 @@ def judge(gate: Gate, measured: Measurement, changed: Sequence[FileCount] | None
         rows.append(_changed(changed, gate.changed, branches=measured.branches))
         groups.append(list(changed))
     claimed = {one.path for _, own in members for one in own}
-    left_out = tuple(one.path for one in files if one.path not in claimed) if gate.components else ()
+    left_out = tuple(one.path for one in files if one.lines.total and one.path not in claimed)
+    left_out = left_out if gate.components else ()
     if gate.every_file and left_out:
         rows.append(Row(name="(no component)", status=MISSED, files=len(left_out), why=("stands in no component",)))
         groups.append([])
