@@ -19,7 +19,7 @@ from pytest_sessionguard.core.operations import VERBS, Answer, Ok, Refused
 from pytest_sessionguard.core.plan import LOOKS
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, show
-from pytest_sessionguard.run.fit import FACET_OF, tells, templates_of
+from pytest_sessionguard.run.fit import FACET_OF, WHOLE, must_be_given, tells, templates_of
 from pytest_sessionguard.target.session_objects import conform
 from pytest_sessionguard.target.shape import Profile
 
@@ -72,6 +72,8 @@ def looks_for(expected: Mapping[Any, Any], profile: Profile, policy: Policy) -> 
 
 def _can_tell(verb: str, name: str, profile: Profile, policy: Policy) -> bool:
     if not templates_of(profile, verb):
+        return False
+    if name in WHOLE and "owner" in must_be_given(profile, verb):
         return False
     if name != "alive":
         return FACET_OF[name] in tells(profile, verb)
