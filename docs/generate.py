@@ -8,14 +8,16 @@ written by hand.  A test asserts that every page is as this script would write i
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_sessionguard import plugin
 from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.operations import RESULTS, VERBS
 from pytest_sessionguard.core.policy import KEYS, Key
@@ -184,18 +186,13 @@ def pytest_options() -> str:
 
 
 def markers() -> str:
-    """Return the markers of the plugin, as it declares them to pytest."""
-    lines: list[str] = []
-    told: Any = Namespace(
-        addinivalue_line=lambda _, line: lines.append(line),
-        getoption=lambda _: None,
-        getini=lambda _: None,
-        pluginmanager=Namespace(register=lambda *_: None),
-    )
-    plugin.pytest_configure(told)
-    return table(
-        ("marker", "meaning"), ((f"`{name}`", text) for name, _, text in (one.partition(": ") for one in lines))
-    )
+    """Return the markers of the plugin, as `pytest --markers` tells them."""
+    asked = [sys.executable, "-m", "pytest", "-p", "sessionguard", "--markers"]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    told = subprocess.run(asked, cwd=FOLDER, env=environment, capture_output=True, text=True, check=True).stdout
+    lines = (line.removeprefix("@pytest.mark.").partition(": ") for line in told.splitlines())
+    ours = ("sessionguard", "virtual_time")
+    return table(("marker", "meaning"), ((f"`{name}`", text) for name, _, text in lines if name.startswith(ours)))
 
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
