@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_sessionguard.clock import eventloop
+from pytest_sessionguard.clock.deadlock import waiting_tasks
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.history import Event
@@ -35,8 +36,8 @@ _HARMLESS: Final = frozenset(
 )
 
 
-# Virtual time after which an operation is taken to hang.  A background cleaner sets timers for ever, so that "no timer is
-# set" alone would never tell.  No operation takes an hour of its own accord.
+# Virtual time after which an operation is taken to hang: no operation takes an hour of its own accord, and a background
+# cleaner sets timers for ever, so that "no timer is set" alone would never tell.
 PATIENCE_S: Final = 3_600.0
 
 
@@ -53,7 +54,7 @@ class Patience:
         self.handle = loop.call_later(PATIENCE_S, self._end, loop, task)
 
     def _end(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
-        self.waiting = tuple(eventloop.waiting_tasks(loop))
+        self.waiting = tuple(waiting_tasks(loop))
         task.cancel()
 
 
