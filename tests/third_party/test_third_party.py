@@ -61,13 +61,11 @@ class System:
         package: how it is imported.
         distribution: how it is installed.
         seen_in: the version in which the findings were seen.
-        ran_min: so many stories really run, at the least.
     """
 
     package: str
     distribution: str
     seen_in: str
-    ran_min: int
     findings: tuple[Finding, ...] = ()
 
 
@@ -83,47 +81,54 @@ TAKEN = finding("create", "lifecycle.id-reuse", "The id of an expired session ma
 TIMER_LEFT = finding("exists", "expiry.not-early", "A session made after clearing lives its whole time")
 
 SYSTEMS = {
-    "cachetools-ttlcache": System(package="cachetools", distribution="cachetools", seen_in="8.0.0", ran_min=28),
+    "cachetools-ttlcache": System(package="cachetools", distribution="cachetools", seen_in="8.0.0"),
     "cachelib-simple": System(
         package="cachelib",
         distribution="cachelib",
         seen_in="0.17.0",
-        ran_min=25,
         findings=(ONE_MORE, DELETED_LATE),
     ),
     "cachelib-file": System(
         package="cachelib",
         distribution="cachelib",
         seen_in="0.17.0",
-        ran_min=25,
         findings=(ONE_MORE, DELETED_LATE, DELETED_TWICE, TAKEN),
     ),
-    "django-db": System(package="django", distribution="Django", seen_in="5.2.19", ran_min=25),
-    "diskcache": System(package="diskcache", distribution="diskcache", seen_in="5.6.3", ran_min=38),
+    "django-db": System(package="django", distribution="Django", seen_in="5.2.19"),
+    "diskcache": System(package="diskcache", distribution="diskcache", seen_in="5.6.3"),
     "litestar-memory": System(
         package="litestar",
         distribution="litestar",
         seen_in="2.25.0",
-        ran_min=27,
         findings=(EXISTS,),
     ),
     "litestar-file": System(
         package="litestar",
         distribution="litestar",
         seen_in="2.25.0",
-        ran_min=28,
         findings=(EXISTS,),
     ),
     "aiocache-memory": System(
         package="aiocache",
         distribution="aiocache",
         seen_in="0.12.3",
-        ran_min=30,
         findings=(TIMER_LEFT,),
     ),
 }
 
 SHAPES_MIN = 5
+
+
+@cache
+def rows() -> dict[str, str]:
+    """Return the page's row on each system."""
+    page = PAGE.read_text(encoding="utf-8")
+    return dict(re.findall(r"^\| \[([\w-]+)\]\([^)]*\) \| (.+) \|$", page, re.MULTILINE))
+
+
+def ran_min(name: str) -> int:
+    """Return how many stories run at the least, as the page says."""
+    return int(rows()[name].split(" | ")[2])
 
 
 @cache
@@ -178,7 +183,7 @@ def test_every_story_that_fits_holds_except_what_is_listed(name: str) -> None:
     if version(system.distribution) == system.seen_in:
         shown = {one for case in wrong for one in system.findings if one.explains(case)}
         assert shown == set(system.findings)
-    assert ran(result) >= system.ran_min
+    assert ran(result) >= ran_min(name)
     for case in result.cases:
         assert case.status != "skipped" or case.reason.startswith("needs "), case
 
@@ -189,7 +194,7 @@ def test_litestar_is_sound_but_for_the_one_operation(name: str) -> None:
     operations: Any = profile.operations
     result = told(replace(profile, operations=operations.without("exists")))
     assert [(case.name, *map(str, case.violations)) for case in not_held(result)] == []
-    assert ran(result) >= SYSTEMS[name].ran_min
+    assert ran(result) >= ran_min(name)
 
 
 @pytest.mark.parametrize("name", ["cachelib-simple", "cachelib-file", "django-db"])
@@ -205,10 +210,8 @@ def test_what_a_policy_declares_is_what_would_not_hold_without_it(name: str) -> 
 
 
 def test_the_page_tells_of_every_system_and_of_every_finding() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| \[([\w-]+)\]\([^)]*\) \| (.+) \|$", page, re.MULTILINE))
-    assert sorted(rows) == sorted(SYSTEMS) == sorted(path.name.split(".")[0] for path in HERE.glob("*.toml"))
-    for name, row in rows.items():
+    assert sorted(rows()) == sorted(SYSTEMS) == sorted(path.name.split(".")[0] for path in HERE.glob("*.toml"))
+    for name, row in rows().items():
         system = SYSTEMS[name]
         assert f"{system.distribution} {system.seen_in}" in row
         for one in system.findings:
