@@ -15,6 +15,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -119,7 +120,7 @@ def policy() -> str:
 def refused() -> str:
     """Return what a profile may ask for and `run` refuses, in its own words."""
     profile = load("reference")
-    lines = []
+    lines: list[str] = []
     for key, value in REFUSED.items():
         asked: Any = Namespace(text=value) if key == "background" else value
         changed: Mapping[str, Any] = {key: asked}
@@ -196,7 +197,7 @@ def markers() -> str:
 
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
-    **{f"profile-{name}": (lambda name=name: profile_table(name)) for name in SECTIONS if name != "operations"},
+    **{f"profile-{name}": partial(profile_table, name) for name in SECTIONS if name != "operations"},
     "operations": operations,
     "results": lambda: ", ".join(f"`{word}`" for word in RESULTS) + "\n",
     "placeholders": lambda: ", ".join(f"`{{{word}}}`" for word in (*TIMES, *NUMBERS)) + "\n",

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -32,6 +33,10 @@ from types import ModuleType
 
 import pytest
 
+from pytest_sessionguard import catalog
+from pytest_sessionguard.reference import AsyncSessionManager, SessionManager
+
+COMMANDS = "pytest_sessionguard.cli.commands"
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 LINKED = (*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md")
@@ -250,6 +255,23 @@ def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
 def test_generated_parts_of_pages_are_as_the_code_has_it() -> None:
     for path, text in generator().pages().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date: python docs/generate.py"
+
+
+def test_every_command_shows_its_help() -> None:
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    missing = [
+        name for name in catalog.names(COMMANDS) if f"$ sessionguard {name.replace('_', '-')} --help" not in text
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("face", [SessionManager, AsyncSessionManager])
+def test_every_setting_and_every_call_of_the_reference_manager_is_told(face: type) -> None:
+    text = (ROOT / "docs" / "reference-manager.md").read_text(encoding="utf-8")
+    settings = [name for name in inspect.signature(face).parameters if f"`{name}`" not in text]
+    calls = [name for name, _ in inspect.getmembers(face, inspect.isfunction) if f"`{name}`" not in text]
+    assert not settings
+    assert not [name for name in calls if not name.startswith("_")]
 
 
 @pytest.mark.parametrize(
