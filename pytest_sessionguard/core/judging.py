@@ -20,6 +20,7 @@ from pytest_sessionguard.core.findings import (
     Finding,
     broken_by,
     concurrently,
+    is_scribbled,
     told_properties,
 )
 from pytest_sessionguard.core.history import Entry, Event, History, Note, Stamp, order_of
@@ -31,7 +32,7 @@ from pytest_sessionguard.core.policy import KEYS
 from pytest_sessionguard.core.undeclared import other_policies
 from pytest_sessionguard.core.values import UNSET
 
-__all__ = ["SCRIBBLE", "WORLDS_MAX", "Examination", "Finding", "begin", "judge", "with_undeclared"]
+__all__ = ["SCRIBBLE", "WORLDS_MAX", "Examination", "Finding", "begin", "is_scribbled", "judge", "with_undeclared"]
 
 _WRITES: Final = frozenset({"update", "save", "put", "append"})
 

@@ -162,6 +162,13 @@ PLANTED: dict[str, Planted] = {
         LIVES,
         ok(data={"c": 3}),
     ),
+    "what a caller wrote into a list of its copy": both(
+        "data.isolation",
+        lambda: a_session(data={"l": (1,)}),
+        get,
+        ok(data={"l": [1, SCRIBBLE]}),
+        ok(data={"l": [1]}),
+    ),
     "what a caller wrote into its copy": both("data.isolation", a_session, get, ok(data={**DATA, SCRIBBLE: 1}), LIVES),
     "another session's data mixed in": both("data.isolation", two, get, ok(data={"a": 1, "b": 2}), LIVES),
     "another session's data": both("security.cross-session", two, get, ok(data={"b": 2}), LIVES),
