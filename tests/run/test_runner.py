@@ -329,7 +329,7 @@ def test_a_session_that_was_refused_cannot_be_spoken_of() -> None:
 
 
 def test_time_does_not_go_back() -> None:
-    with pytest.raises(UsageError, match=r"a.session.yaml:5:\d+: advance: .* in the past"):
+    with pytest.raises(UsageError, match=r"a.session.yaml:5:\d+: advance: that instant is 1m in the past"):
         run(toys.Toy, "- create: {as: a}\n- advance: {to_timeout_of: a, minus: 31m}\n")
 
 
