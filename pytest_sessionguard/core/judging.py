@@ -250,7 +250,13 @@ class Examination:
             return self.exercised
         state, alternative = first
         proven = dict(self.exercised)
-        names = [alternative.proves or alternative.property]
+        names = ["lifecycle.errors"]
+        proved = alternative.proves or alternative.property
+        if proved != "lifecycle.errors":
+            names.append(proved)
+        operation = event.operation
+        if operation.verb != "create" and operation.id is not UNSET and state.find(operation.id) is None:
+            names.append("security.fixation")
         if isinstance(event.outcome, Ok):
             names.extend(told_properties(alternative, event.outcome.answer, ask, state))
         for name in names:

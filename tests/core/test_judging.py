@@ -174,11 +174,50 @@ def test_what_was_put_to_the_test_is_counted() -> None:
     story.advance(HOUR - 60).did("get", "s1", NONE)
     counted = story.judged().exercised
     assert counted["lifecycle.create"] >= 1
+    assert counted["lifecycle.errors"] == 4
     assert counted["expiry.not-early"] == 1
     assert counted["limit.enforced"] == 1
     assert counted["expiry.boundary"] == 1
     assert "data.merge" not in counted
     assert "concurrency.linearizable" not in counted
+
+
+@pytest.mark.parametrize(
+    ("name", "story"),
+    [
+        ("sweep.complete", begun().did("sweep", None, ok(count=0))),
+        ("sweep.background", begun(model={"background": True}, sweep_interval=60).did("start", None, ok())),
+        ("lifecycle.id-reuse", begun().did("create", "s2", ok(id="s2"))),
+        ("security.fixation", begun().did("get", "s1", LIVES)),
+        ("limit.released", begun(limit=3).did("create", "s2", ok(id="s2"))),
+    ],
+)
+def test_what_could_not_have_gone_wrong_is_not_counted(name: str, story: Story) -> None:
+    found = story.judged()
+    assert found.legal
+    assert name not in found.exercised
+
+
+@pytest.mark.parametrize(
+    ("name", "story"),
+    [
+        ("sweep.complete", begun().advance(HOUR).did("sweep", None, ok(count=1))),
+        (
+            "sweep.background",
+            begun(model={"background": True}, sweep_interval=60, expired="stale")
+            .did("start", None, ok())
+            .advance(HOUR + 61)
+            .did("get", "s1", NONE),
+        ),
+        ("lifecycle.id-reuse", begun().did("delete", "s1", ok(found=True)).did("create", "s1", ok(id="s1"))),
+        ("security.fixation", begun().did("get", "no", NONE)),
+        ("limit.released", begun(limit=1).did("delete", "s1", ok(found=True)).did("create", "s2", ok(id="s2"))),
+    ],
+)
+def test_what_might_have_gone_wrong_and_did_not_is_counted(name: str, story: Story) -> None:
+    found = story.judged()
+    assert found.legal
+    assert found.exercised[name] == 1
 
 
 def test_more_worlds_than_can_be_followed_leave_a_history_undecided(monkeypatch: pytest.MonkeyPatch) -> None:

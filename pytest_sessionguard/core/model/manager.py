@@ -55,7 +55,14 @@ def _sweep(state: State, ask: Ask) -> Iterator[Alternative]:
         Facet("count", lambda told: told >= least, f"{least} at least", name),
         Facet("count", lambda told: told <= most, f"{most} at most", "sweep.only-expired"),
     )
-    yield Alternative(kind="ok", facets=facets, after=after, property=name, line=("idle_timeout", "absolute_timeout"))
+    yield Alternative(
+        kind="ok",
+        facets=facets,
+        after=after,
+        property=name,
+        proves=name if over else "lifecycle.errors",  # One that had nothing to do has shown nothing.
+        line=("idle_timeout", "absolute_timeout"),
+    )
     if not least:
         yield Alternative(kind="absent", words=NOTHING, after=after, property=name, line=("idle_timeout",))
 
@@ -125,7 +132,7 @@ def _pop_item(state: State, ask: Ask) -> Iterator[Alternative]:
 def _start(state: State, ask: Ask) -> Iterator[Alternative]:
     del ask
     after = keeping(replace(state, running=True, closed=False))
-    yield Alternative(kind="ok", after=after, property="sweep.background")
+    yield Alternative(kind="ok", after=after, property="lifecycle.errors")
 
 
 def _stop(state: State, ask: Ask) -> Iterator[Alternative]:

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any, Final
 
 from pytest_sessionguard.core.model import blame, moments
-from pytest_sessionguard.core.model.cases import NOTHING, died, keeping, purged, seen, visible
+from pytest_sessionguard.core.model.cases import NOTHING, died, keeping, overdue, purged, seen, visible
 from pytest_sessionguard.core.model.expecting import Alternative, Facet
 from pytest_sessionguard.core.model.moments import ALIVE, DEAD
 from pytest_sessionguard.core.model.state import GONE, LIVE, Ask, Phantom, Record, State, standing
@@ -47,7 +47,11 @@ def _own(ask: Ask) -> str:
 def _if_too_many(state: State, ask: Ask) -> str:
     """Return what is broken where a view shows one that is dead: that one's own story."""
     for record in concerned(state, ask):
-        if record.phase == LIVE and standing(record, ask.now, ask.policy) == DEAD:
+        if standing(record, ask.now, ask.policy) != DEAD:
+            continue
+        if ask.policy.of("expired", ask.verb) != "gone" and overdue(state, record, ask):
+            return "sweep.background"
+        if record.phase == LIVE:
             return blame.absence(record, ask)
     return _own(ask)
 

@@ -294,7 +294,7 @@ PLANTED: dict[str, Planted] = {
         ok(count=1),
     ),
     "a background sweep that is late": both(
-        "expiry.no-resurrection",
+        "sweep.background",
         lambda: (
             a_session(expired="stale", sweep_interval=60, model={"background": True})
             .did("start", None, ok())
