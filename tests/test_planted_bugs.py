@@ -135,7 +135,7 @@ BUGS: Final = (
         "cleaner_never_comes",
         "reference-async-memory",
         "What the cleaner has removed is not even shown as expired",
-        "expiry.idle",
+        "sweep.background",
     ),
     Planted("one_too_many", "strict_vault", "One session more than the limit is refused", "limit.enforced"),
     Planted("slots_are_never_given_back", "strict_vault", "A deleted session makes room for another", "limit.released"),
@@ -206,7 +206,6 @@ BUGS: Final = (
 # Properties that no story reaches -> what it would take.
 OUT_OF_REACH: Final[Mapping[str, str]] = {
     "expiry.timezone": "the record does not tell which time zone was in force: a story sees what breaks, not why",
-    "sweep.background": "what the cleaner leaves is called by the deadline that it has passed: see cleaner_never_comes",
     "resources.none-left": "a probe is read by search only",
     "security.id-entropy": "an estimate needs many more ids than a story makes",
     "durability.kill": "a process is killed by search only",

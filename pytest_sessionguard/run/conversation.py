@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from pytest_sessionguard.core import behaviour
+from pytest_sessionguard.core.findings import is_scribbled
 from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.judging import Examination, begin, with_undeclared
 from pytest_sessionguard.core.model import Model
@@ -26,7 +27,6 @@ from pytest_sessionguard.run.invariants import ISOLATION
 from pytest_sessionguard.run.looking import Mismatch
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.run.telling import Teller
-from pytest_sessionguard.target.session_objects import is_scribbled
 
 EXPECTATION: Final = "scenario.expectation"
 

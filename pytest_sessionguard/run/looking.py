@@ -94,7 +94,7 @@ def life(examination: Examination, session_id: Hashable, at: Stamp) -> int:
     now = examination.timeline.seen(at).moment(at, at)
     found = 0
     for state in examination.states:
-        record = state.records.get(session_id)
+        record = state.find(session_id)
         found |= DEAD if record is None else states.standing(record, now, examination.model.policy)
     return found or EITHER
 

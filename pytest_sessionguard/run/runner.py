@@ -47,6 +47,7 @@ class Runner:
         self.target = target or profile.name
         self._in_loop: bool | None = None
         self._was_made = False
+        self._proven: set[str] = set()
 
     # -- one case ---------------------------------------------------------------------------------------------------
 
@@ -74,7 +75,7 @@ class Runner:
         policy = plans.effective(plan, profile.policy)
         clock = VirtualClock()
         invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
-        stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles)
+        stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles, proven=self._proven)
         talk = Conversation(plan, stage, self.model(policy, in_loop), self.target)
         case = Case(plan, talk, invariants)
         status, reason, found = "held", "", None

@@ -61,14 +61,21 @@ class Patience:
 class Stage:
     """One manager under virtual time, and the record of what it did.
 
-    `in_loop`: whether the coroutines are driven by an event loop.
+    `in_loop`: whether the coroutines are driven by an event loop.  `proven`: the templates that have fitted before.
 
     Attributes:
         ended_by_story: the story itself has stopped or closed the manager.
     """
 
     def __init__(
-        self, profile: Profile, policy: Policy, clock: VirtualClock, *, in_loop: bool, scribble: bool = False
+        self,
+        profile: Profile,
+        policy: Policy,
+        clock: VirtualClock,
+        *,
+        in_loop: bool,
+        scribble: bool = False,
+        proven: set[str] | None = None,
     ) -> None:
         self.profile = profile
         self.policy = policy
@@ -81,7 +88,13 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="sessionguard-")) if wanted else Path("no-folder")
         self._has_folder = wanted
         self.binding = Binding(
-            profile, policy=policy, folder=self.folder, noted=self.recorder.note, in_loop=in_loop, scribble=scribble
+            profile,
+            policy=policy,
+            folder=self.folder,
+            noted=self.recorder.note,
+            in_loop=in_loop,
+            scribble=scribble,
+            proven=proven,
         )
         self._running = False
         self._closed = True
