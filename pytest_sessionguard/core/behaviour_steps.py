@@ -42,10 +42,10 @@ def steps(name: str, claims: Claims) -> list[dict[str, Any]]:
     """Return the steps that exercise the behaviour."""
     verb, state, *side = name.split(":")
     if side:
-        return [*_to_deadline(state, side[0], claims), _asking(verb, "cart", claims)]
+        return [*_to_deadline(state, side[0], claims), _asking(verb, "cart", claims, dead=side[0] != BEFORE)]
     if VERBS[verb].addresses == "session":
         target: Any = {"id": _NEVER} if state == "unknown" else "cart"
-        return [*_to_state(state, claims), _asking(verb, target, claims)]
+        return [*_to_state(state, claims), _asking(verb, target, claims, dead=state != "live")]
     if verb == "create" and state not in ("empty", "holding", "stale", "full"):
         again = {"create": {"as": "again", "id": _ID}}
         return [*_to_state(state, claims, {"id": _ID}), again]
@@ -140,8 +140,8 @@ def _near(claims: Claims, deadline: str) -> int:
 # -- the operation --------------------------------------------------------------------------------------------------
 
 
-def _asking(verb: str, target: Any, claims: Claims) -> dict[str, Any]:
-    """Return the step that does the operation."""
+def _asking(verb: str, target: Any, claims: Claims, *, dead: bool = False) -> dict[str, Any]:
+    """Return the step that does the operation; of a dead session nobody can be told the version."""
     takes = claims.arguments[verb]
     whole: Any = {"str": "changed", "bytes": "changed", "list": ["changed"]}.get(claims.data_type, {"note": "changed"})
     more: dict[str, Any] = {}
@@ -164,6 +164,8 @@ def _asking(verb: str, target: Any, claims: Claims) -> dict[str, Any]:
             more = {"owner": _OWNER}
         case _:
             pass
+    if dead and "version" in takes:
+        more["version"] = 1
     if VERBS[verb].addresses != "session":
         return {verb: more}
     return {verb: {"session": target, **more}} if more else {verb: target}

@@ -106,9 +106,9 @@ class FileCount:
         return tuple(spans)
 
     def untaken(self) -> tuple[tuple[int, int], ...]:
-        """Return the branches that were not taken from lines that did run."""
+        """Return the branches that were not taken although the lines at both ends ran."""
         missing = set(self.missing_lines)
-        return tuple(branch for branch in self.missing_branches if branch[0] not in missing)
+        return tuple(branch for branch in self.missing_branches if not missing.intersection(branch))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -177,7 +177,7 @@ class Gate:
         elif exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
             yield f"the run broke off (exit status {int(exitstatus)})"
         if session.shouldfail:
-            yield f"the run {session.shouldfail}"
+            yield f"the run broke off, {session.shouldfail}"
 
     def _partial(self) -> Iterable[str]:
         words = self._partial_words()
@@ -243,7 +243,8 @@ class Gate:
             for line in gate_text.lines(account):
                 _tell(self.config, line)
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            for line in github.warnings(account):
+            prefix = github.prefix_of(self.settings.folder, os.environ.get("GITHUB_WORKSPACE"))
+            for line in github.warnings(account, prefix=prefix):
                 _tell(self.config, line)
             if os.environ.get("GITHUB_STEP_SUMMARY"):
                 github.append_summary(account, Path(os.environ["GITHUB_STEP_SUMMARY"]))

@@ -1,6 +1,6 @@
 """What the gates said, for GitHub Actions: annotations at the lines that did not run, and a summary of the step.
 
-Pure but for `append_summary`.
+Pure but for the last two functions.
 Source: GitHub Docs, "Workflow commands for GitHub Actions": `::warning file=,line=,endLine=,title=::message`; a percent
 sign and the ends of lines are escaped everywhere, `:` and `,` in properties too.
 """
@@ -18,14 +18,15 @@ from pytest_sessionguard.reports.gate_text import WORDS, closing
 ANNOTATIONS_MAX: Final = 10
 
 
-def warnings(account: Account) -> list[str]:
+def warnings(account: Account, *, prefix: str = "") -> list[str]:
     """Return a command for each place that did not run, in the files of what missed; the worst files first.
 
-    Where there are more places than GitHub shows, the last command counts the rest.
+    Where there are more places than GitHub shows, the last command counts the rest.  `prefix` is the project's folder
+    from the root of the repository, where it is another one.
     """
     if account.coverage is None:
         return []
-    every = [line for one in _worst_first(account.coverage) for line in _of_file(one)]
+    every = [line for one in _worst_first(account.coverage) for line in _of_file(one, prefix)]
     if len(every) <= ANNOTATIONS_MAX:
         return every
     shown_ones = every[: ANNOTATIONS_MAX - 1]
@@ -37,14 +38,15 @@ def _worst_first(verdict: Verdict) -> list[FileCount]:
     return sorted(verdict.short, key=lambda one: (-len(one.missing_lines), -len(one.missing_branches), one.path))
 
 
-def _of_file(one: FileCount) -> list[str]:
+def _of_file(one: FileCount, prefix: str) -> list[str]:
     told = []
+    path = f"{prefix}/{one.path}" if prefix else one.path
     for first, last in one.gaps():
         what = f"line {first} was not run" if first == last else f"lines {first} to {last} were not run"
-        told.append(_warning(one.path, first, last, what))
+        told.append(_warning(path, first, last, what))
     for line, to in one.untaken():
         where = "left the function" if to < 1 else f"went on to line {to}"
-        told.append(_warning(one.path, line, line, f"line {line} never {where}"))
+        told.append(_warning(path, line, line, f"line {line} never {where}"))
     return told
 
 
@@ -82,6 +84,17 @@ def summary(account: Account) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def prefix_of(folder: Path, workspace: str | None) -> str:
+    """Return the folder from the root of the repository, which GitHub calls the workspace; empty where it is that."""
+    if not workspace:
+        return ""
+    try:
+        below = folder.resolve().relative_to(Path(workspace).resolve()).as_posix()
+    except ValueError:
+        return ""
+    return "" if below == "." else below
 
 
 def append_summary(account: Account, path: Path) -> None:

@@ -198,7 +198,8 @@ class _Reader:
 
     def _share(self, where: KeyPath, value: Any) -> int:
         """Return a share of 100 in hundredths of a percent."""
-        if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not 0 <= value <= 100:
+        is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool) and Decimal(value).is_finite()
+        if not is_number or not 0 <= value <= 100:
             self._findings.at_value(where, f"{where[-1]} is a share from 0 to 100, not {value}")
             return WHOLE
         hundredths = Decimal(value) * 100

@@ -1,4 +1,4 @@
-"""The gates of a pytest run: one verdict for every way of measuring, the last line of all, and the exit status it means.
+"""The gates of a pytest run: one verdict for every way of measuring, as the last line, and the exit status it means.
 
 Each row of the matrix is a pytest of its own on a project of two components, `cart` and `price`.
 """
@@ -74,8 +74,7 @@ UNMEASURED_WORKERS = (
     '[tool.coverage.run] patch = ["subprocess"], or use pytest-cov'
 )
 NO_BRANCHES = (
-    "coverage gate: INCOMPLETE; branches were not measured (cart, price, total): "
-    "set [tool.coverage.run] branch = true"
+    "coverage gate: INCOMPLETE; branches were not measured (cart, price, total): set [tool.coverage.run] branch = true"
 )
 
 COV = ("-p", "pytest_cov", "--cov=src", "--cov-report=")
@@ -104,6 +103,20 @@ HALF_PRICE = {"tests/test_price.py": HALF}
 SHORT = "price: lines 75 % (3/4) are short of 85 %; branches 50 % (1/2) are short of 85 %"
 SUBPROCESS = {"tests/test_price.py": IN_SUBPROCESS}
 
+ONE = "coverage gate: MISSED; price"
+BOTH = "coverage gate: MISSED; price, total"
+CRASHED = "coverage gate: INCOMPLETE; worker gw0 crashed"
+STOPPED = "coverage gate: INCOMPLETE; the run broke off, stopping after 1 failures"
+SOURCE_GONE = "coverage gate: INCOMPLETE; No source for code: '*price.py'.*"
+BRANCHES = "price: branches 50 % (1/2) are short of 75 %"
+HUNDREDTH = "price: lines 75 % (3/4) are short of 75.01 %"
+NO_FILE = "price: matches no file that was measured"
+ANY_TOTAL = "total.min = 0"
+ONE_WORKER = ("-p", "xdist", "-n1", "--max-worker-restart=0")
+CRASHING = {"tests/test_crash.py": CRASH}
+VANISHED = {"tests/test_price.py": VANISHING}
+FAILING = {"tests/test_a.py": "def test_it(): assert 0\n"}
+
 MATRIX = [
     # What is whole and measured is met, whoever measures.
     Run("pytest-cov", MET, 0, COV),
@@ -113,22 +126,22 @@ MATRIX = [
     Run("subprocess, pytest-cov", MET, 0, COV, files=SUBPROCESS, patch=PATCH),
     Run("subprocess, coverage run", MET, 0, measured=True, files=SUBPROCESS, patch=PATCH),
     # What is short is missed.
-    Run("short, pytest-cov", "coverage gate: MISSED; price", 1, COV, files=HALF_PRICE, more="total.min = 0", told=SHORT),
-    Run("short, coverage run", "coverage gate: MISSED; price, total", 1, measured=True, files=HALF_PRICE, told=SHORT),
-    Run("short, xdist", "coverage gate: MISSED; price", 1, (*COV, *XDIST), files=HALF_PRICE, more="total.min = 0", told=SHORT),
-    Run("short of branches alone", "coverage gate: MISSED; price", 1, COV, files=HALF_PRICE, least="75", told="price: branches 50 % (1/2) are short of 75 %"),
-    Run("short by a hundredth", "coverage gate: MISSED; price", 1, COV, files=HALF_PRICE, least="75.01", more="min_branch = 50", told="price: lines 75 % (3/4) are short of 75.01 %"),
-    Run("subprocess unmeasured", "coverage gate: MISSED; price, total", 1, COV, files=SUBPROCESS),
+    Run("short, pytest-cov", ONE, 1, COV, files=HALF_PRICE, more=ANY_TOTAL, told=SHORT),
+    Run("short, coverage run", BOTH, 1, measured=True, files=HALF_PRICE, told=SHORT),
+    Run("short, xdist", ONE, 1, (*COV, *XDIST), files=HALF_PRICE, more=ANY_TOTAL, told=SHORT),
+    Run("short of branches alone", ONE, 1, COV, files=HALF_PRICE, least="75", told=BRANCHES),
+    Run("short by a hundredth", ONE, 1, COV, files=HALF_PRICE, least="75.01", more="min_branch = 50", told=HUNDREDTH),
+    Run("subprocess unmeasured", BOTH, 1, COV, files=SUBPROCESS),
     # A component without files is missed.
-    Run("missing file", "coverage gate: MISSED; price", 1, COV, price="src/shop/prices.py", told="price: matches no file that was measured"),
+    Run("missing file", ONE, 1, COV, price="src/shop/prices.py", told=NO_FILE),
     # What is known to lack something is incomplete.
-    Run("crashed worker", "coverage gate: INCOMPLETE; worker gw0 crashed", 1, (*COV, "-p", "xdist", "-n1", "--max-worker-restart=0"), files={"tests/test_crash.py": CRASH}),
+    Run("crashed worker", CRASHED, 1, (*COV, *ONE_WORKER), files=CRASHING),
     Run("workers unmeasured", UNMEASURED_WORKERS, 1, XDIST, measured=True),
-    Run("source gone", "coverage gate: INCOMPLETE; No source for code: '*price.py'.*", 1, COV, files={"tests/test_price.py": VANISHING}),
+    Run("source gone", SOURCE_GONE, 1, COV, files=VANISHED),
     Run("no branches", NO_BRANCHES, 1, COV, branch="false"),
     Run("no branches asked for", MET, 0, COV, branch="false", more="min_branch = 0"),
     Run("no data", NO_DATA, 1, ("-p", "pytest_cov", "--cov=tests/nothing", "--cov-report=")),
-    Run("failed and stopped", "coverage gate: INCOMPLETE; the run stopping after 1 failures", 1, (*COV, "-x"), files={"tests/test_a.py": "def test_it(): assert 0\n"}),
+    Run("failed and stopped", STOPPED, 1, (*COV, "-x"), files=FAILING),
     # What was never meant to be whole is told, and held against nobody unless it is asked for.
     Run("-k", f"{ONLY_SOME} (-k){UNHELD}", 0, (*COV, "-k", "new")),
     Run("-k, xdist", f"{ONLY_SOME} (-k){UNHELD}", 0, (*COV, *XDIST, "-k", "new")),

@@ -89,7 +89,7 @@ def check(
 
         json_files.write_value(to_json(account), Path(json_file))
     if not quiet or account.status != MET:
-        _show(account, github=_is_github() if github is None else github, quiet=quiet)
+        _show(account, settings.folder, github=_is_github() if github is None else github, quiet=quiet)
     return exit_status(account)
 
 
@@ -112,7 +112,7 @@ def _behaviour(settings: CoverageSettings, results: tuple[str, ...]) -> tuple[Be
     return behaviour_gate.of_results(settings.behaviour, [Path(name) for name in results], settings.folder)
 
 
-def _show(account: Account, *, github: bool, quiet: bool) -> None:
+def _show(account: Account, folder: Path, *, github: bool, quiet: bool) -> None:
     from pytest_sessionguard.reports import gate_text
     from pytest_sessionguard.reports import github as actions
 
@@ -120,7 +120,8 @@ def _show(account: Account, *, github: bool, quiet: bool) -> None:
         for line in gate_text.lines(account):
             click.echo(line)
     if github:
-        for line in actions.warnings(account):
+        prefix = actions.prefix_of(folder, os.environ.get("GITHUB_WORKSPACE"))
+        for line in actions.warnings(account, prefix=prefix):
             click.echo(line)
         if os.environ.get("GITHUB_STEP_SUMMARY"):
             actions.append_summary(account, Path(os.environ["GITHUB_STEP_SUMMARY"]))
