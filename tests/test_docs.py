@@ -102,7 +102,7 @@ class Desk:
         getattr(self, f"_{block.language}")(block, title)
 
     def _run(self, command: str, block: Block) -> subprocess.CompletedProcess[str]:
-        inside = ROOT if block.attributes.get("in") == "checkout" or block.page.name == "README.md" else self.folder
+        inside = ROOT if block.attributes.get("in") == "checkout" else self.folder
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
