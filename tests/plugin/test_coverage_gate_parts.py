@@ -234,7 +234,7 @@ def test_behaviour_is_counted_from_the_cases_of_the_run(project: Project, least:
 def test_behaviour_that_no_case_of_a_whole_run_could_show_is_incomplete(project: Project) -> None:
     project.measured = SOUND
     project.write("pyproject.toml", PYPROJECT + "behaviour = 95\n")
-    reason = "behaviour of reference: no case ran against reference"
+    reason = "behaviour: no case ran against reference"
     assert project.run() == (1, [f"coverage gate: INCOMPLETE; {reason}"])
 
 
