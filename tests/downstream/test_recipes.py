@@ -111,10 +111,14 @@ def test_the_shell_recipe_fails_on_behaviour_alone(shop: Path) -> None:
     assert status == 1
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", WORKFLOW, "ci.sh"])
-def test_the_documentation_shows_the_files_that_are_tried_here(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "start", "before", "after"),
+    [
+        ("pyproject.toml", "[tool.coverage.run]", '```toml title="pyproject.toml"\n', "```\n"),
+        (WORKFLOW, "name: tests", "~~~yaml\n", "~~~\n"),
+        ("ci.sh", "#!", "~~~bash\n", "~~~\n"),
+    ],
+)
+def test_the_documentation_shows_the_files_that_are_tried_here(name: str, start: str, before: str, after: str) -> None:
     text = (SAMPLE / name).read_text(encoding="utf-8")
-    shown = text[text.index("[tool.coverage.run]") :] if name == "pyproject.toml" else text
-    assert f"```{'toml' if name == 'pyproject.toml' else 'yaml' if name == WORKFLOW else 'bash'}\n{shown}```" in (
-        DOCUMENT.read_text(encoding="utf-8")
-    )
+    assert f"{before}{text[text.index(start) :]}{after}" in DOCUMENT.read_text(encoding="utf-8")
