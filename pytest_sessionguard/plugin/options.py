@@ -6,6 +6,7 @@ Every option that takes a value requires it; every option has an ini key of its 
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +56,13 @@ def manager(config: pytest.Config) -> str | None:
         below = os.path.relpath(path)
         return path if below.startswith("..") else below
     return written
+
+
+def again(config: pytest.Config, nodeid: str) -> str:
+    """Return the command that runs one test again, against the same manager."""
+    asked = config.getoption("sessionguard_manager")
+    words = ["pytest", nodeid, *(["--sessionguard-manager", str(asked)] if asked else [])]
+    return shlex.join(words)
 
 
 def report(config: pytest.Config) -> str | None:

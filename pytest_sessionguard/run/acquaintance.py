@@ -17,7 +17,7 @@ from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Ok, Operation
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.scenario import Place, RawId, Step
-from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset
+from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, show
 from pytest_sessionguard.errors import Fault, UsageError, did_you_mean
 from pytest_sessionguard.run.fit import must_be_given
 from pytest_sessionguard.target.session_objects import conform, smallest
@@ -28,6 +28,15 @@ _MANY = 1_000
 
 # Numbers that no case counts up to.
 _NEVER_ISSUED = 1_000_000_000
+
+# Ids of so many characters may well be part of what a session holds.
+_SHORT = 2
+
+_WHERE_SESSIONS_STAND = re.compile(
+    r"(?P<before>^[a-z_]+\(|\banswer of [a-z_]+\(|\bid=|^\w+ .* of )"
+    r"(?P<one>'[^']*'|[^\s,()]+(?:\('[^']*'\))?)(?=[,)]|$| or )"
+    r"|\bids=\[(?P<many>[^\[\]]*)\]"
+)
 
 _READS = frozenset({"get", "exists", "ttl", "is_expired", "history", "health", "list", "count", "metrics"})
 
@@ -104,9 +113,15 @@ class Acquaintance:
 
     def shown(self, text: str) -> str:
         """Return the text with ids replaced by the names that the story gave them."""
+        short: dict[str, str] = {}
         for name, session_id in self._ids.items():
-            if isinstance(session_id, str) and len(session_id) > 2:
+            if isinstance(session_id, str) and len(session_id) > _SHORT:
                 text = text.replace(repr(session_id), name)
+            else:
+                short.setdefault(show(session_id), name)
+        if short:
+            # A short id may be a word of the data too: it is a session's only where a session stands.
+            text = _WHERE_SESSIONS_STAND.sub(lambda match: _renamed(match, short), text)
         return text
 
     @property
@@ -223,6 +238,13 @@ class Acquaintance:
             f"{self._profile.name}: create must be given an id, and none was found that fits "
             f"id_pattern = {self._policy.id_pattern!r}: say `id` in the step"
         )
+
+
+def _renamed(match: re.Match[str], names: dict[str, str]) -> str:
+    """Return what stands where one session stands, or a list of them, with their names."""
+    if match["many"] is None:
+        return str(match["before"]) + names.get(match["one"], match["one"])
+    return f"ids=[{', '.join(names.get(one, one) for one in match['many'].split(', '))}]"
 
 
 # Named alike in a step and in an operation.
