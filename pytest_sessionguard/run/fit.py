@@ -194,10 +194,12 @@ def _untold(step: Step, profile: Profile) -> Iterator[str]:
 
 
 def _unseen(step: Step, profile: Profile) -> Iterator[str]:
-    for name in step.arguments:
+    for name, wanted in step.arguments.items():
         facet = FACET_OF.get(str(name))
         if facet is None:
             continue
+        if name == "metrics":
+            yield from (f"metrics that tell {figure}" for figure in wanted if figure not in profile.metrics)
         looks = LOOKS[str(name)]
         if not any(
             facet in tells(profile, verb) and not (name in WHOLE and "owner" in must_be_given(profile, verb))

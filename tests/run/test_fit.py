@@ -9,6 +9,7 @@ from pytest_sessionguard.core.plan import Plan, cells
 from pytest_sessionguard.run import scenario_files
 from pytest_sessionguard.run.fit import data_is_left_out, misfits
 from pytest_sessionguard.run.runner import run_plan
+from pytest_sessionguard.target.profile import profile
 
 
 def a_plan(advance: str, matrix: str = "") -> Plan:
@@ -82,3 +83,23 @@ def test_a_manager_that_keeps_no_data_runs_a_story_that_gives_some() -> None:
     (plan,) = cells(scenario_files.load("a.session.yaml", text))
     case = run_plan(plan, toys.a_profile(Bare, {**ID_ONLY, "exists": "exists(id) -> found"}))
     assert (case.status, case.reason) == ("held", "")
+
+
+class Counting:
+    def create(self) -> str:
+        raise NotImplementedError
+
+    def stats(self) -> dict[str, int]:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("named", "missing"), [({"total": "t"}, ("metrics that tell oldest_age",)), ({"total": "t", "oldest_age": "a"}, ())]
+)
+def test_a_story_expects_no_metrics_that_the_profile_does_not_name(
+    named: dict[str, str], missing: tuple[str, ...]
+) -> None:
+    steps = "  - create: {as: cart}\n  - expect: {metrics: {total: 1, oldest_age: 0}}\n"
+    plan = cells(scenario_files.load("a.session.yaml", f"scenario: A story\nversion: 1\nsteps:\n{steps}"))[0]
+    operations = {"create": "create() -> id", "metrics": "stats() -> metrics"}
+    assert misfits(plan, profile(factory=Counting, operations=operations, metrics=named)) == missing
