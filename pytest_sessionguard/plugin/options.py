@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -95,7 +95,7 @@ def gate_file(config: pytest.Config) -> Path:
 
 
 def has_gates(config: pytest.Config) -> bool:
-    """Say whether there may be coverage gates to judge: by the words in the file alone, since every run asks."""
+    """Say whether there are coverage gates to judge; every run asks, so that what is heavy is not loaded for it."""
     when = gate(config)
     if when != GATES[0]:
         return when == "on"
@@ -103,7 +103,17 @@ def has_gates(config: pytest.Config) -> bool:
         text = gate_file(config).read_bytes()
     except OSError:
         return False
-    return b"sessionguard" in text and b"coverage" in text
+    if b"sessionguard" not in text or b"coverage" not in text:
+        return False
+    import tomllib
+
+    try:
+        table: Any = tomllib.loads(text.decode("utf-8"))
+    except ValueError:
+        return True  # Who reads it says what is wrong with it.
+    for name in ("tool", "sessionguard", "coverage"):
+        table = table.get(name) if isinstance(table, dict) else None
+    return table is not None
 
 
 def report_dir(config: pytest.Config) -> Path:

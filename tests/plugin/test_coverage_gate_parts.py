@@ -167,6 +167,26 @@ def test_gates_that_are_asked_for_and_not_there_are_the_users_mistake(project: P
     assert project.run() == (0, [])
 
 
+def test_a_project_that_names_both_words_and_has_no_gates_loads_nothing_for_them(
+    pytester: pytest.Pytester, project: Project
+) -> None:
+    project.write(
+        "pyproject.toml", '[project]\nname = "a"\nversion = "1"\ndependencies = ["sessionguard", "coverage"]\n'
+    )
+    project.write(
+        "tests/test_one.py",
+        "def test_one(pytestconfig):\n    assert not pytestconfig.pluginmanager.has_plugin('sessionguard-gate')\n",
+    )
+    assert project.run() == (0, [])
+
+
+def test_settings_that_are_no_toml_are_refused(project: Project) -> None:
+    project.write("pyproject.toml", "[tool.sessionguard.coverage\n")
+    project.write("pytest.ini", "[pytest]\n")
+    status, _ = project.run()
+    assert status == pytest.ExitCode.USAGE_ERROR
+
+
 def test_wrong_settings_are_refused_before_anything_runs(project: Project) -> None:
     project.write("pyproject.toml", PYPROJECT.replace("85", "850"))
     status, _ = project.run()
@@ -241,7 +261,10 @@ def test_behaviour_that_no_case_of_a_whole_run_could_show_is_incomplete(project:
 def test_a_manager_that_is_not_there_is_told_at_the_end(project: Project) -> None:
     project.measured = SOUND
     project.write("pyproject.toml", PYPROJECT + 'behaviour = { min = 95, manager = "nowhere.toml" }\n')
-    assert project.run() == (1, ["coverage gate: INCOMPLETE; nowhere.toml: no such file; expected one of: pyproject.toml"])
+    assert project.run() == (
+        1,
+        ["coverage gate: INCOMPLETE; nowhere.toml: no such file; expected one of: pyproject.toml"],
+    )
 
 
 # -- workers ----------------------------------------------------------------------------------------------------------
