@@ -67,6 +67,7 @@ class Acquaintance:
         self._profile = profile
         self._policy = policy
         self._ids: dict[str, Hashable] = {}
+        self._meant: dict[str, Hashable] = {}
         self._refused: dict[str, str] = {}
         self._known: dict[Hashable, Known] = {}
         self._chosen = 0
@@ -114,7 +115,7 @@ class Acquaintance:
     def shown(self, text: str) -> str:
         """Return the text with ids replaced by the names that the story gave them."""
         short: dict[str, str] = {}
-        for name, session_id in self._ids.items():
+        for name, session_id in (*self._ids.items(), *self._meant.items()):
             if isinstance(session_id, str) and len(session_id) > _SHORT:
                 text = text.replace(repr(session_id), name)
             else:
@@ -189,6 +190,8 @@ class Acquaintance:
         asked = Operation(verb=step.verb, **given)
         if asked.verb == "create" and asked.id is UNSET and "id" in must_be_given(self._profile, "create"):
             asked = replace(asked, id=self._choose(str(told.get("as", "session"))))
+        if asked.verb == "create" and asked.id is not UNSET and "as" in told:
+            self._meant[str(told["as"])] = asked.id  # So that a create that gives no session is told by name too.
         return self.completed(asked)
 
     def _changes(self, changes: Any) -> FrozenMap:

@@ -89,6 +89,14 @@ def test_a_short_or_odd_id_is_shown_by_name_where_a_session_stands(text: str, to
     assert sessions.shown(text) == told
 
 
+def test_a_session_that_its_caller_named_is_shown_by_its_name_though_none_was_made() -> None:
+    sessions = known(NEEDY, policy=PER_SESSION)
+    asked = sessions.operation(a_step("create", **{"as": "cart"}))
+    assert sessions.shown(str(asked)).startswith("create(cart, owner=")
+    sessions.operation(a_step("create", **{"as": "bag", "id": "k0"}))
+    assert sessions.shown("create('k0')") == "create(bag)"
+
+
 def test_a_name_that_no_session_has_is_the_users_mistake() -> None:
     sessions = known()
     sessions.name("cart", "x1")

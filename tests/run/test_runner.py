@@ -171,7 +171,7 @@ def test_an_unwritten_key_that_would_explain_the_answer_is_named() -> None:
         ("- create: {as: a}\n- expect: {ids: []}\n", "ids: []", "ids: [a]"),
         ("- create: {as: a}\n- touch: a\n  answer: {found: false}\n", "found: False", "found: True"),
         ("- create: {as: a}\n- touch: a\n  refused: true\n", "refused", "ok: found=True"),
-        ("- create: {as: a}\n- create: {as: b, id: x}\n  refused: exists\n", "refused (exists)", "ok: id='x'"),
+        ("- create: {as: a}\n- create: {as: b, id: x}\n  refused: exists\n", "refused (exists)", "ok: id=b"),
         ("- create: {as: a}\n- eventually: {within: 1m, every: 7s, expect: {session: a, alive: false}}\n",
          "alive: false", "alive: true (ok: flag=True)"),
         ("- call: {function: 'operator:truediv', args: {}}\n", "operator:truediv to return", "TypeError"),
