@@ -190,7 +190,9 @@ class Call:
             return
         self._answer = outcome.answer
         shape = self._shape
-        if template.result == "session" and raw is not None and not isinstance(raw, bool):
+        if template.result == "session" and (raw is None or isinstance(raw, bool)):
+            self.session = None  # What the client held from before is not what this step was to give.
+        elif template.result == "session":
             self.session = self.given = raw
             if shape.data is not None:
                 self.shared.append(session_objects.part(raw, shape.data))

@@ -557,6 +557,15 @@ def test_steps_stop_where_one_gives_no_session() -> None:
     assert binding.manager.saved == []
 
 
+def test_steps_stop_where_one_gives_no_session_although_the_client_holds_one() -> None:
+    binding = made(Holding, HOLDING, session=SHAPE)
+    ok(binding, "create")
+    binding.manager.kept.clear()
+    assert binding.holds("A", "s1")
+    assert ok(binding, "update", id="s1", changes=DATA) == Answer(absent="none")
+    assert binding.manager.saved == []
+
+
 def test_a_step_that_is_refused_is_the_answer() -> None:
     class Refusing(Holding):
         def get(self, id: str) -> Any:
