@@ -89,3 +89,18 @@ def test_aiocaches_clear_leaves_its_timers_to_remove_what_comes_later() -> None:
         assert loop.run_until_complete(story()) == ["new", None]
     finally:
         loop.close()
+
+
+def test_diskcaches_expire_leaves_what_is_over_at_this_very_instant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diskcache = pytest.importorskip("diskcache")
+    now = [1_000_000.0]
+    monkeypatch.setattr("diskcache.core.time.time", lambda: now[0])
+    with diskcache.Cache(str(tmp_path)) as cache:
+        cache.set("a", 1, expire=64)
+        now[0] += 64
+        assert "a" not in cache
+        assert cache.expire() == 0
+        now[0] += 1
+        assert cache.expire() == 1

@@ -74,8 +74,15 @@ EXISTS = finding("exists", "expiry.idle expiry.per-session expiry.boundary lifec
 ONE_MORE = finding("exists", "limit.eviction", "At the limit the session next to expire makes room")
 DELETED_LATE = finding("delete", "expiry.idle", "Whoever deletes an expired session is told that it was gone")
 DELETED_TWICE = finding("delete", "lifecycle.delete", "Whoever deletes a session twice is told that it was gone")
-TAKEN = finding("create", "lifecycle.id-reuse", "The id of an expired session may be used again")
+TAKEN = finding(
+    "create",
+    "lifecycle.id-reuse",
+    "The id of an expired session may be used again",
+    "An expired id begins anew although nobody has swept",
+)
 TIMER_LEFT = finding("exists", "expiry.not-early", "A session made after clearing lives its whole time")
+
+SWEPT_LATE = finding("sweep", "sweep.complete", "A sweep at the very timeout takes what is due")
 
 SYSTEMS = {
     "cachetools-ttlcache": System(package="cachetools", distribution="cachetools", seen_in="8.0.0"),
@@ -92,7 +99,12 @@ SYSTEMS = {
         findings=(ONE_MORE, DELETED_LATE, DELETED_TWICE, TAKEN),
     ),
     "django-db": System(package="django", distribution="Django", seen_in="5.2.19"),
-    "diskcache": System(package="diskcache", distribution="diskcache", seen_in="5.6.3"),
+    "diskcache": System(
+        package="diskcache",
+        distribution="diskcache",
+        seen_in="5.6.3",
+        findings=(SWEPT_LATE,),
+    ),
     "litestar-memory": System(
         package="litestar",
         distribution="litestar",

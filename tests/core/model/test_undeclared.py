@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -134,7 +135,8 @@ def test_a_key_that_would_explain_it_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", UNDECLARED)
 def test_a_key_that_is_written_is_not_blamed(name: str) -> None:
-    key, _, told = UNDECLARED[name]
+    key, _, shared = UNDECLARED[name]
+    told = copy(shared)
     told.model = replace(told.model, policy=replace(told.model.policy, written=told.model.policy.written | {key}))
     found = told.finding
     assert found is not None
