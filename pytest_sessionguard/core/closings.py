@@ -40,7 +40,8 @@ class Closings:
         operation, outcome = event.operation, event.outcome
         if not isinstance(outcome, Ok):
             return self
-        if operation.verb == "attach" and isinstance(operation.resource, str):
+        refused = outcome.answer.absent is not UNSET or False in (outcome.answer.found, outcome.answer.flag)
+        if operation.verb == "attach" and isinstance(operation.resource, str) and not refused:
             name = operation.resource
             held = self.held | {name} if all(_holder(state, name) for state in worlds) else self.held
             return replace(self, attached={**self.attached, name: operation.id}, held=held)

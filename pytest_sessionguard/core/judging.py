@@ -290,11 +290,22 @@ def judge(history: History, model: Model) -> Examination:
     return with_undeclared(after, history)
 
 
+def _shows_a_mark(entry: Entry) -> bool:
+    """Say whether the answer holds what the harness wrote into a caller's copy."""
+    if not isinstance(entry, Event) or not isinstance(entry.outcome, Ok):
+        return False
+    return is_scribbled(entry.outcome.answer.data) or is_scribbled(entry.outcome.answer.value)
+
+
 def with_undeclared(examination: Examination, history: History) -> Examination:
     """Return the examination with its finding naming an unwritten key of which another value would explain it."""
     finding = examination.finding
     if finding is None:
         return examination
+    if "data" not in examination.model.policy.written and _shows_a_mark(finding.event):
+        # A manager that shares its data on purpose says so, and no caller's mark is put into it.
+        told = replace(finding, undeclared="data", undeclared_value='data = "live"')
+        return replace(examination, finding=told)
     end = order_of(finding.event)
     upto = [entry for entry in history.entries if order_of(entry) <= end]
     model = examination.model

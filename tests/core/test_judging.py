@@ -318,6 +318,14 @@ def test_what_the_dead_session_of_an_id_owned_is_closed_when_another_begins_unde
     assert left.did("create", "s1", ok(id="s1")).did("get", "s1", LIVES).broken == "resources.closed-once"
 
 
+def test_a_resource_that_nobody_took_is_closed_by_nobody() -> None:
+    late = begun(resource="close()", missing="false").advance(7200)
+    late.did("attach", "s1", ok(found=False), resource="r").did("sweep", None, ok())
+    assert late.broken is None
+    taken = begun(resource="close()", missing="false").did("attach", "s1", ok(found=True), resource="r").advance(7200)
+    assert taken.did("sweep", None, ok()).broken == "resources.closed-once"
+
+
 def test_notes_that_close_nothing_change_nothing() -> None:
     story = begun(resource="close()").note("hook", "open", id="s1").note("clock").note("hook", "close")
     assert story.did("get", "s1", LIVES).broken is None

@@ -25,6 +25,9 @@ def on_dead(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
             yield from use_of_dead(state, ask, record)
             if "replacement" not in ask.policy.written:
                 yield from _by_word(state, ask, tried)
+            elif state.running and ask.policy.sweep_interval is not None:
+                # The background cleaner may have been here, and nobody can tell what it has taken away.
+                yield from missing(state, ask, tried, dead=True, dropped=True)
         case "is_expired":
             yield _says_expired(state, ask, record)
             yield from missing(state, ask, record, dead=True)

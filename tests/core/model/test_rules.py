@@ -589,3 +589,11 @@ def test_the_right_answers_are_allowed_and_the_wrong_ones_are_not(name: str) -> 
         assert found is None, (outcome, found)
     for outcome in wrong:
         assert begun().did(verb, session_id, outcome, **given).finding is not None, outcome
+
+
+def test_whom_the_cleaner_may_have_removed_need_not_be_replaced_by_use() -> None:
+    written = {"replacement": "one", "sweep_interval": 300, "missing": "error"}
+    cleaned = story(model={"background": True}, **written).did("start", None, ok()).did("create", "s1", ok(id="s1"))
+    assert cleaned.advance(HOUR).did("use", "s1", refused("missing")).broken is None
+    alone = story(**written).did("create", "s1", ok(id="s1")).advance(HOUR)
+    assert alone.did("use", "s1", refused("missing")).broken == "lifecycle.use"

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pytest_sessionguard.core.judging import SCRIBBLE
+
 from .planted import DATA, HOUR, LIVES, NONE, PLANTED, a_session, story, two
 from .stories import Story, ok, operation, refused
 
@@ -208,3 +210,14 @@ def test_a_look_that_renews_is_still_told_where_nothing_else_explains() -> None:
     assert found.undeclared == "activity"
     assert found.undeclared_value is not None
     assert found.undeclared_value.endswith('"exists"]')
+
+
+def test_data_that_is_shared_with_callers_may_be_meant_so() -> None:
+    marked = {"a": SCRIBBLE}
+    found = a_session().did("get", "s1", ok(data=marked)).finding
+    assert found is not None
+    assert (found.property, found.undeclared_value) == ("data.isolation", 'data = "live"')
+    promised = story(data="copies").did("create", "s1", ok(id="s1"), data={"a": 1})
+    written = promised.did("get", "s1", ok(data=marked)).finding
+    assert written is not None
+    assert written.undeclared != "data"
