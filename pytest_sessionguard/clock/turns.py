@@ -1,0 +1,527 @@
+"""One virtual thread at a time: who runs, who is next, and when time jumps.
+
+A thread keeps its turn until it waits.  Then the next one that can run gets it, in the order in which they became able
+to; only when none can, and nothing real is under way, does time jump to the next deadline.  What is decided here
+depends on nothing but the order of the calls, so a program that stays within it runs in one order.
+
+A thread may run without a turn: one that was seen blocked in the real world (`warden`), or that an interrupt tore out
+of its wait.  It is *away* until it next waits here.  No time passes while an away thread shows signs of life.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import threading
+from _thread import RLock, allocate_lock, get_ident
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from pytest_sessionguard.clock.readings import READINGS, real_monotonic
+from pytest_sessionguard.clock.stacks import lines_of
+from pytest_sessionguard.clock.virtual import VirtualClock, sleep_us
+from pytest_sessionguard.errors import VirtualDeadlock
+
+# Guards every scheduler and every virtual lock.  Re-entrant: a finalizer may run in the middle and release a lock.
+MU: Final = RLock()
+
+# Turns without any time passing after which it is asked whether somebody waits for time by spinning.
+SPIN_TURNS: Final = 1000
+
+
+class Runner:
+    """One thread as its scheduler knows it."""
+
+    __slots__ = (
+        "away",
+        "declared",
+        "done",
+        "gate",
+        "ident",
+        "leavers",
+        "quiet_since_s",
+        "thread",
+        "turns",
+        "used_ns",
+        "waiter",
+    )
+
+    def __init__(self, turns: Turns, thread: threading.Thread, ident: int) -> None:
+        self.turns = turns
+        self.thread = thread
+        self.ident = ident
+        # Held but for the moment in which a turn is given.
+        self.gate = allocate_lock()
+        self.gate.acquire()
+        self.waiter: Waiter | None = None
+        self.away = False
+        self.done = False
+        # Those who join this thread.
+        self.leavers: list[Waiter] = []
+        # What the warden knows of one that is away: processor time, since when unchanged, and whether that was told.
+        self.used_ns = -1
+        self.quiet_since_s = 0.0
+        self.declared = False
+
+    @property
+    def name(self) -> str:
+        return self.thread.name
+
+
+class Waiter:
+    """One wait of one thread; whoever ends it calls `wake`."""
+
+    __slots__ = (
+        "deadline_us",
+        "done",
+        "error",
+        "look_again_s",
+        "parked",
+        "poll",
+        "reachable",
+        "runner",
+        "turns",
+        "what",
+        "woken",
+    )
+
+    def __init__(self, turns: Turns, runner: Runner, what: object) -> None:
+        self.turns = turns
+        self.runner = runner
+        self.what = what
+        self.deadline_us: int | None = None
+        self.parked = self.done = self.woken = False
+        self.error: BaseException | None = None
+        # Asks whether something real has come; says how soon to ask again, 0.0 if nothing real can be under way.
+        self.poll: Callable[[], Any] | None = None
+        self.look_again_s: Callable[[], float] | None = None
+        # Whether somebody outside could end the wait.
+        self.reachable = False
+
+    def wake(self) -> bool:
+        """End the wait; false if it had ended."""
+        return self.turns.wake(self)
+
+    # What a condition calls on those that wait for it.
+    release = wake
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Wait to be woken; false if the time was up first."""
+        return self.turns.wait(self, None if timeout_s is None else self.turns.clock.monotonic_us + sleep_us(timeout_s))
+
+
+class ForeignWaiter:
+    """A wait of a thread that keeps real time, for an object that virtual threads use too."""
+
+    __slots__ = ("done", "gate", "woken")
+
+    def __init__(self) -> None:
+        self.gate = allocate_lock()
+        self.gate.acquire()
+        self.done = self.woken = False
+
+    def wake(self) -> bool:
+        """End the wait; false if it had ended."""
+        with MU:
+            if self.done:
+                return False
+            self.done = self.woken = True
+        self.gate.release()
+        return True
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Wait in real time to be woken; false if the time was up first."""
+        if self.gate.acquire(True, -1 if timeout_s is None else min(timeout_s, threading.TIMEOUT_MAX)):
+            return True
+        with MU:
+            self.done = True
+            return self.woken
+
+
+class Turns:
+    """The threads of one span.
+
+    `seed`: pick among equals by it; None: first come, first served.
+    """
+
+    def __init__(self, clock: VirtualClock, seed: int | None) -> None:
+        self.clock = clock
+        self.owner = Runner(self, threading.current_thread(), get_ident())
+        self.runners = {self.owner.ident: self.owner}
+        self.holder: Runner | None = self.owner
+        self.ready: deque[Runner] = deque()
+        # Deadline, 1 for who comes last at its instant, pick among equals, order of coming.
+        self.deadlines: list[tuple[int, int, float, int, Waiter]] = []
+        self.away: set[Runner] = set()
+        # Waits that something real may end.
+        self.open: set[Waiter] = set()
+        # Real work that was handed out and must come back, each: whether it has.
+        self.handed_out: list[Callable[[], bool]] = []
+        self.over = False
+        self.ended_s = 0.0
+        self.switches = 0
+        self.held_since_s = 0.0
+        self.call_warden: Callable[[], None] = lambda: None
+        self.dismiss_warden: Callable[[], None] = lambda: None
+        # Foreign threads that may still do something for us.
+        self.others: Callable[[], bool] = lambda: False
+        self._order = 0
+        self._same_instant = 0
+        self._instant_began_s = 0.0
+        self._random = None if seed is None else random.Random(seed)
+
+    # -- waiting and waking --------------------------------------------------------------------------------------------
+
+    def wait(self, waiter: Waiter, deadline_us: int | None, last: int = 0) -> bool:
+        """Give up the turn until `waiter` is woken or its time has come; false in the second case.
+
+        `last`: come after all others that are due at the same instant.
+        Raises:
+            VirtualDeadlock: in the owner's thread, when nothing can run and there is no deadline.
+        """
+        me = waiter.runner
+        with MU:
+            if waiter.done or self.over:
+                return waiter.woken or self._wait_on(waiter, deadline_us)
+            deadlines = self.deadlines
+            if deadline_us is not None:
+                clock = self.clock
+                if deadline_us <= clock.monotonic_us and not last:
+                    deadline_us = clock.monotonic_us
+                if (
+                    self.holder is me
+                    and waiter.poll is None
+                    and not self.ready
+                    and not (self.away or self.open or self.handed_out)
+                    and (not deadlines or deadlines[0][0] > deadline_us)
+                    and deadline_us > clock.monotonic_us
+                ):
+                    # Nobody else can run before: no need to give up the turn.
+                    clock.monotonic_us = deadline_us
+                    waiter.done = True
+                    self._same_instant = 0
+                    self.switches += 1
+                    return False
+                self._order += 1
+                tie = 0.0 if self._random is None else self._random.random()
+                heapq.heappush(deadlines, (deadline_us, last, tie, self._order, waiter))
+                waiter.deadline_us = deadline_us
+            waiter.parked = True
+            me.waiter = waiter
+            if waiter.poll is not None:
+                self.open.add(waiter)
+            if self.holder is me:
+                self.holder = None
+            elif me.away:
+                self._back(me)
+            if self.holder is None:
+                self._give(self._next(), me)
+            mine = self.holder is me
+        try:
+            if not mine:
+                me.gate.acquire()
+            if self.over and not waiter.done:
+                return self._wait_on(waiter, deadline_us)
+        except BaseException:
+            self._torn_out(me, waiter)
+            raise
+        finally:
+            me.waiter = None
+            self.open.discard(waiter)
+        if waiter.error is not None:
+            raise waiter.error
+        return waiter.woken
+
+    def wake(self, waiter: Waiter) -> bool:
+        """End a wait; false if it had ended.  Whoever waited runs when its turn comes."""
+        with MU:
+            if waiter.done:
+                return False
+            waiter.done = waiter.woken = True
+            if not waiter.parked:
+                return True
+            if self.over:
+                waiter.runner.gate.release()
+                return True
+            self.ready.append(waiter.runner)
+            if self.holder is None:
+                self._give(self._next(), None)
+            return True
+
+    def sleep(self, me: Runner, seconds: Any) -> None:
+        """Let a thread sleep in virtual time; a sleep of 0 lets the others run."""
+        span_us = sleep_us(seconds)
+        if span_us == 0:
+            self.give_way(me)
+        else:
+            self.wait(Waiter(self, me, f"sleep({seconds})"), self.clock.monotonic_us + span_us)
+
+    def advance(self, me: Runner, span_us: int) -> None:
+        """Let `span_us` pass; all that is due by then runs and comes to rest before this returns."""
+        self.wait(Waiter(self, me, "advance"), self.clock.monotonic_us + span_us, 1)
+
+    def give_way(self, me: Runner) -> None:
+        """Let those run that can, and come after them."""
+        with MU:
+            if self.over:
+                return
+            if self.holder is me and not self.ready:
+                self._count_turn()
+                first = self._first_deadline()
+                if first is not None and (first[0] <= self.clock.monotonic_us or self._spun_until(first[0])):
+                    self.ready.append(self._expire())
+            if self.holder is me and not self.ready:
+                return
+            self.ready.append(me)
+            if self.holder is me:
+                self.holder = None
+            elif me.away:
+                self._back(me)
+            if self.holder is None:
+                self._give(self._next(), me)
+            mine = self.holder is me
+        if not mine:
+            try:
+                me.gate.acquire()
+            except BaseException:
+                self._torn_out(me, None)
+                raise
+
+    def _wait_on(self, waiter: Waiter, deadline_us: int | None) -> bool:
+        """Go on waiting in real time: the span is over."""
+        waiter.parked = True
+        left_s = -1.0
+        if deadline_us is not None:
+            left_s = max(0.0, (deadline_us - self.clock.monotonic_us) / 1e6 - (real_monotonic() - self.ended_s))
+        # The clock stands where it stood at the end of the span, unless another span has moved it since.
+        waiter.runner.gate.acquire(True, min(left_s, threading.TIMEOUT_MAX))
+        with MU:
+            waiter.done = True
+            return waiter.woken
+
+    def _torn_out(self, me: Runner, waiter: Waiter | None) -> None:
+        """Let a thread run on that an exception tore out of its wait: it has no turn, or has just been given one."""
+        with MU:
+            if waiter is not None:
+                waiter.done = True
+            if self.over:
+                return
+            if self.holder is me:
+                me.gate.acquire(False)
+                return
+            if me in self.ready:
+                self.ready.remove(me)
+            me.away = True
+            self.away.add(me)
+
+    # -- whose turn it is ----------------------------------------------------------------------------------------------
+
+    def _give(self, runner: Runner | None, me: Runner | None) -> None:
+        self.holder = runner
+        if runner is not None and runner is not me:
+            self.switches += 1
+            runner.gate.release()
+
+    def _next(self) -> Runner | None:
+        """Return who runs next, moving time if need be; none while something real is under way."""
+        self._count_turn()
+        ready = self.ready
+        if not ready and self.open:
+            self._poll()
+        if ready:
+            if self._same_instant % SPIN_TURNS == 0:
+                self._poll()
+                first = self._first_deadline()
+                if first is not None and self._spun_until(first[0]):
+                    ready.append(self._expire())
+            if self._random is None or len(ready) == 1:
+                return ready.popleft()
+            ready.rotate(-self._random.randrange(len(ready)))
+            return ready.popleft()
+        first = self._first_deadline()
+        if (self.away or self.open or self.handed_out) and self.real_work_s(first and first[0]) > 0:
+            self.call_warden()
+            return None
+        if first is not None:
+            return self._expire()
+        return self._stuck()
+
+    def real_work_s(self, deadline_us: int | None) -> float:
+        """Return 0.0 if no real work is under way, or it has taken as long as the deadline is away; else how soon to
+        ask again."""
+        now_s = real_monotonic()
+        if not self.held_since_s:
+            self.held_since_s = now_s
+        if deadline_us is not None and (now_s - self.held_since_s) * 1e6 >= deadline_us - self.clock.monotonic_us > 0:
+            return 0.0
+        self.handed_out = [returned for returned in self.handed_out if not returned()]
+        if self.handed_out:
+            return 0.002
+        if self.away and any(not runner.declared for runner in self.away):
+            return 0.002
+        for waiter in self.open:
+            if waiter.look_again_s is not None and (again_s := waiter.look_again_s()):
+                return again_s
+        return 0.0
+
+    def _first_deadline(self) -> tuple[int, int, float, int, Waiter] | None:
+        deadlines = self.deadlines
+        while deadlines and deadlines[0][4].done:
+            heapq.heappop(deadlines)
+        return deadlines[0] if deadlines else None
+
+    def _expire(self) -> Runner:
+        """Move time to the first deadline and end its wait."""
+        deadline_us, _, _, _, waiter = heapq.heappop(self.deadlines)
+        if deadline_us > self.clock.monotonic_us:
+            self.clock.monotonic_us = deadline_us
+            self._same_instant = 0
+        self.held_since_s = 0.0
+        waiter.done = True
+        return waiter.runner
+
+    def _count_turn(self) -> None:
+        self._same_instant += 1
+        if self._same_instant == SPIN_TURNS // 2:
+            self._instant_began_s = real_monotonic()
+
+    def _spun_until(self, deadline_us: int) -> bool:
+        """Say whether so much real time has passed in spinning that the virtual deadline would have come."""
+        if self._same_instant < SPIN_TURNS:
+            return False
+        return (real_monotonic() - self._instant_began_s) * 1e6 >= deadline_us - self.clock.monotonic_us
+
+    def _poll(self) -> None:
+        """Wake those whose real event has come."""
+        for waiter in [each for each in self.open if not each.done]:
+            if waiter.poll is not None and waiter.poll():
+                waiter.done = waiter.woken = True
+                self.ready.append(waiter.runner)
+
+    def _stuck(self) -> Runner | None:
+        """Tell the owner that nothing can run and nothing will; none if somebody real may still help."""
+        waiter = self.owner.waiter
+        if self.away or self.others() or any(each.reachable for each in self.open) or waiter is None or waiter.done:
+            self.call_warden()
+            return None
+        waiter.done = True
+        waiter.error = VirtualDeadlock(self.told())
+        return self.owner
+
+    def told(self) -> list[str]:
+        """Return for each waiting thread what it waits for, and its stack."""
+        return [
+            f"{runner.name} waits for {_shown(runner.waiter.what)}" + "".join(f"\n      {line}" for line in lines)
+            for runner in self.runners.values()
+            if runner.waiter is not None
+            for lines in [lines_of(runner.ident)]
+        ]
+
+    # -- coming and going ----------------------------------------------------------------------------------------------
+
+    def me(self) -> Runner | None:
+        """Return the current thread, if it is a virtual one."""
+        return self.runners.get(get_ident())
+
+    def newcomer(self, thread: threading.Thread) -> Runner:
+        """Announce a thread that is about to start: it will run when its turn comes."""
+        runner = Runner(self, thread, 0)
+        with MU:
+            self.ready.append(runner)
+            # From now on the owner is not alone, and its sleeps may no longer pass at once.
+            READINGS.owner = 0
+        self.call_warden()
+        return runner
+
+    def withdraw(self, runner: Runner) -> None:
+        """Take an announcement back: the thread could not start."""
+        with MU:
+            if runner in self.ready:
+                self.ready.remove(runner)
+
+    def arrive(self, runner: Runner) -> None:
+        """Begin: wait, in the thread itself, for its first turn."""
+        runner.ident = get_ident()
+        with MU:
+            self.runners[runner.ident] = runner
+            if self.over:
+                return
+            if self.holder is None:
+                self._give(self._next(), None)
+        runner.gate.acquire()
+
+    def retire(self, runner: Runner) -> None:
+        """End: pass the turn on and wake those that join."""
+        with MU:
+            runner.done = True
+            if self.runners.get(runner.ident) is runner:
+                del self.runners[runner.ident]
+            self.away.discard(runner)
+            leavers, runner.leavers = runner.leavers, []
+            for waiter in leavers:
+                self.wake(waiter)
+            if self.over:
+                return
+            if len(self.runners) == 1 and not (self.ready or self.deadlines or self.away or self.handed_out):
+                READINGS.owner = self.owner.ident
+            if self.holder is runner:
+                self.holder = None
+            if self.holder is None:
+                self._give(self._next(), None)
+
+    def let_away(self, runner: Runner) -> None:
+        """Take the turn from a thread that is blocked in the real world."""
+        with MU:
+            if self.holder is not runner or self.over:
+                return
+            runner.away = True
+            self.away.add(runner)
+            self.holder = None
+            self._give(self._next(), None)
+
+    def _back(self, me: Runner) -> None:
+        me.away = me.declared = False
+        self.away.discard(me)
+
+    def resume(self) -> None:
+        """Go on, if nobody has the turn and nothing real is under way any more."""
+        with MU:
+            if self.holder is None and not self.over:
+                self._give(self._next(), None)
+
+    def let_go(self) -> None:
+        """End the span: every thread goes on in real time, those that wait for what is left of their time."""
+        with MU:
+            self.over = True
+            self.ended_s = real_monotonic()
+            for runner in {*self.runners.values(), *self.ready}:
+                if runner is not self.holder and (runner.waiter is not None or runner in self.ready):
+                    runner.gate.release()
+            self.ready.clear()
+
+
+def _shown(what: object) -> str:
+    return what if isinstance(what, str) else repr(what)
+
+
+class Current:
+    """The scheduler in force."""
+
+    __slots__ = ("turns",)
+
+    def __init__(self) -> None:
+        self.turns: Turns | None = None
+
+
+CURRENT: Final = Current()
+
+
+def waiter_for(what: object) -> Waiter | ForeignWaiter:
+    """Return a wait of the current thread: virtual if the thread is."""
+    turns = CURRENT.turns
+    if turns is not None:
+        me = turns.runners.get(get_ident())
+        if me is not None:
+            return Waiter(turns, me, what)
+    return ForeignWaiter()
