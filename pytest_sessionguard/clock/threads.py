@@ -116,6 +116,13 @@ def sleep(seconds: Any) -> None:
         turns.sleep(runner, seconds)
 
 
+def give_way() -> None:
+    """Let the other virtual threads run that can."""
+    here = me()
+    if here is not None:
+        here[0].give_way(here[1])
+
+
 def _monotonic() -> float:
     """Tell the waiting rooms of the standard library the time that the current thread's waits take."""
     turns = CURRENT.turns
@@ -243,17 +250,17 @@ def _hand_out(turns: Turns, returned: Callable[[], bool]) -> None:
 
 def select_in_turn(
     poll: Callable[[], list[Any]],
-    timeout: float | None,
+    deadline_us: int | None,
     keys: Callable[[], list[selectors.SelectorKey]],
     work: UnderWay,
     *,
     self_pipe_fd: int = -1,
     what: object = "input",
-    last_us: int | None = None,
+    last: bool = False,
 ) -> tuple[list[Any], bool]:
-    """Wait for something real, at most `timeout` seconds of virtual time; also say whether it came.
+    """Wait for something real until an instant of virtual time; also say whether it came.
 
-    `last_us`: an instant at which to stop waiting, after all others that are due then.
+    `last`: come after all others that are due at that instant.
     """
     here = me()
     assert here is not None
@@ -262,9 +269,7 @@ def select_in_turn(
     waiter.poll = poll
     waiter.look_again_s = lambda: work.look_again_s(keys(), self_pipe_fd)
     waiter.reachable = any(key.fd != self_pipe_fd for key in keys())
-    deadline_us = None if timeout is None else turns.clock.monotonic_us + sleep_us(timeout)
-    last = last_us is not None and (deadline_us is None or last_us < deadline_us)
-    came = turns.wait(waiter, last_us if last else deadline_us, int(last))
+    came = turns.wait(waiter, deadline_us, int(last))
     return poll(), came
 
 
@@ -287,7 +292,7 @@ def virtual_select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = N
         return found if any(found) else []
 
     keys = [selectors.SelectorKey(each, _fd(each), 0, None) for each in {*rlist, *wlist, *xlist}]
-    select_in_turn(poll, timeout, lambda: keys, _work(here[0]))
+    select_in_turn(poll, _due_us(here[0], timeout), lambda: keys, _work(here[0]))
     return tuple(found)
 
 
@@ -300,8 +305,12 @@ def selector_select(real: Callable[..., list[Any]], selector: Any, timeout: floa
     if ready:
         return ready
     return select_in_turn(
-        lambda: real(selector, 0), timeout, lambda: list(selector.get_map().values()), _work(here[0])
+        lambda: real(selector, 0), _due_us(here[0], timeout), lambda: list(selector.get_map().values()), _work(here[0])
     )[0]
+
+
+def _due_us(turns: Turns, timeout: float | None) -> int | None:
+    return None if timeout is None else turns.clock.monotonic_us + sleep_us(timeout)
 
 
 def _work(turns: Turns) -> UnderWay:
