@@ -19,6 +19,7 @@ from asyncio import base_events
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from math import ceil
+from types import FrameType
 from typing import Any, Final, TypeVar
 
 from pytest_sessionguard.clock import loopturns, threads
@@ -215,12 +216,12 @@ def _followed(real: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
     def select(self: Any, timeout: float | None = None) -> list[Any]:
         span = _span
         if span is None or get_ident() != READINGS.owner:
-            return real(self, timeout) if span is None else _select_in_turn(span, self, real, timeout)
+            return real(self, timeout) if span is None else _select_in_turn(span, self, real, timeout, sys._getframe(1))
         loop = span.followed.get(self)
         if loop is None:
             loop = _follow(span, self)
             if loop is None:
-                return threads.selector_select(real, self, timeout)
+                return threads.selector_select(real, self, timeout, sys._getframe(1))
             # The loop computed this timeout from the time before it followed the clock: let it compute anew.
             timeout = timeout and 0.0
         ready = real(self, 0)
@@ -242,14 +243,16 @@ def _followed(real: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
     return select
 
 
-def _select_in_turn(span: Span, selector: Any, real: Callable[..., list[Any]], timeout: float | None) -> list[Any]:
+def _select_in_turn(
+    span: Span, selector: Any, real: Callable[..., list[Any]], timeout: float | None, caller: FrameType
+) -> list[Any]:
     """Serve a virtual thread that is not alone; in other threads, select really."""
     if not _is_virtual(span, get_ident()):
         return real(selector, timeout)
     followed = selector in span.followed
     loop = _follow(span, selector)
     if loop is None:
-        return threads.selector_select(real, selector, timeout)
+        return threads.selector_select(real, selector, timeout, caller)
     work = span.work_of(loop)
     if not followed:
         timeout = timeout and 0.0

@@ -11,7 +11,7 @@ import queue
 import threading
 from _thread import allocate_lock, get_ident
 from collections import deque
-from types import TracebackType
+from types import GenericAlias, TracebackType
 from typing import Any, Final
 
 from pytest_sessionguard.clock.turns import CURRENT, MU, ForeignWaiter, Waiter, waiter_for
@@ -174,6 +174,8 @@ class VirtualSimpleQueue:
     def __init__(self) -> None:
         self._items: deque[Any] = deque()
         self._waiters: deque[Waiter | ForeignWaiter] = deque()
+
+    __class_getitem__ = classmethod(GenericAlias)
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Add an item; never waits."""

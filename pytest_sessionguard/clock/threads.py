@@ -23,7 +23,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, _base, process
 from concurrent.futures import thread as pool
 from functools import partial
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any, Final
 
 from pytest_sessionguard.clock.locks import VirtualLock, VirtualRLock, VirtualSimpleQueue, condition_wait
@@ -31,40 +31,30 @@ from pytest_sessionguard.clock.readings import READINGS, real_monotonic, real_sl
 from pytest_sessionguard.clock.turns import CURRENT, Runner, Turns, Waiter
 from pytest_sessionguard.clock.underway import UnderWay
 from pytest_sessionguard.clock.virtual import VirtualClock, sleep_us
-from pytest_sessionguard.clock.warden import Warden
+from pytest_sessionguard.clock.warden import Warden, stirs
 
 _RUNNER: Final = "_sessionguard_runner"
 # Modules that wait in real time and measure it, so that a wait cut short would only be begun again.
 _WAIT_FOR_REAL: Final = ("subprocess", "multiprocessing")
 
 
-class Factories:
-    """Make locks; bound methods, because a class body that captures one must not turn it into a method."""
+class _OtherRLock(VirtualRLock):
+    """What stands for the lock class of C, which some modules take instead of the factory."""
 
-    def lock(self) -> VirtualLock:
-        return VirtualLock()
+    __slots__ = ()
 
-    def rlock(self) -> VirtualRLock:
-        return VirtualRLock()
-
-    def c_rlock(self) -> VirtualRLock:
-        return VirtualRLock()
-
-    def simple_queue(self) -> VirtualSimpleQueue:
-        return VirtualSimpleQueue()
-
-
-_FACTORIES: Final = Factories()
-_LOCK, _RLOCK = _FACTORIES.lock, _FACTORIES.rlock
 
 # Real factory -> what stands in for it, for the references that modules captured.
 STAND_INS: Final[dict[Any, Any]] = {
-    threading.Lock: _LOCK,
-    threading.RLock: _RLOCK,
-    **({} if C_RLOCK is threading.RLock else {C_RLOCK: _FACTORIES.c_rlock}),
-    **({} if allocate_lock is threading.Lock else {allocate_lock: _LOCK}),
-    queue.SimpleQueue: _FACTORIES.simple_queue,
+    threading.Lock: VirtualLock,
+    threading.RLock: VirtualRLock,
+    **({} if C_RLOCK is threading.RLock else {C_RLOCK: _OtherRLock}),
+    **({} if allocate_lock is threading.Lock else {allocate_lock: VirtualLock}),
+    queue.SimpleQueue: VirtualSimpleQueue,
 }
+
+# What `threading.enumerate` lists, without its lock.
+_live_threads: Final[dict[int, threading.Thread]] = vars(threading)["_active"]
 
 
 # -- in and out ------------------------------------------------------------------------------------------------------
@@ -76,6 +66,11 @@ def enter(clock: VirtualClock) -> None:
     warden = Warden(turns)
     turns.call_warden = warden.call
     turns.dismiss_warden = warden.dismiss
+    turns.stirs = stirs
+    there_before = set(_live_threads.values())
+    turns.others = lambda: any(
+        each not in there_before and _RUNNER not in vars(each) for each in list(_live_threads.values())
+    )
     clock.passed_on = _pass_on
     CURRENT.turns = turns
 
@@ -296,10 +291,12 @@ def virtual_select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = N
     return tuple(found)
 
 
-def selector_select(real: Callable[..., list[Any]], selector: Any, timeout: float | None) -> list[Any]:
+def selector_select(
+    real: Callable[..., list[Any]], selector: Any, timeout: float | None, caller: FrameType
+) -> list[Any]:
     """Wait on a selector that is nobody's event loop: in virtual time in a virtual thread."""
     here = me()
-    if here is None or (timeout is not None and timeout <= 0) or _is_exempt(sys._getframe(2)):
+    if here is None or (timeout is not None and timeout <= 0) or _is_exempt(caller):
         return real(selector, timeout)
     ready = real(selector, 0)
     if ready:
@@ -321,7 +318,7 @@ def _fd(each: Any) -> int:
     return each if isinstance(each, int) else int(each.fileno())
 
 
-def _is_exempt(frame: Any) -> bool:
+def _is_exempt(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__", "")
     return name.partition(".")[0] in _WAIT_FOR_REAL or READINGS.keeps_real_time[name]
 
@@ -331,9 +328,9 @@ def _patches() -> list[tuple[Any, str, Any]]:
     thread = threading.Thread
     base_time = SimpleNamespace(**{**vars(time), "monotonic": _monotonic})
     return [
-        (threading, "Lock", _LOCK),
-        (threading, "_allocate_lock", _LOCK),
-        (threading, "RLock", _RLOCK),
+        (threading, "Lock", VirtualLock),
+        (threading, "_allocate_lock", VirtualLock),
+        (threading, "RLock", VirtualRLock),
         (threading, "_time", _monotonic),
         (threading.Condition, "wait", condition_wait),
         (thread, "start", thread_start),
@@ -341,7 +338,7 @@ def _patches() -> list[tuple[Any, str, Any]]:
         (thread, "is_alive", thread_is_alive),
         (thread, "_bootstrap_inner", thread_bootstrap_inner),
         (queue, "time", _monotonic),
-        (queue, "SimpleQueue", _FACTORIES.simple_queue),
+        (queue, "SimpleQueue", VirtualSimpleQueue),
         (_base, "time", base_time),
         (pool._WorkItem, "run", run_item),
         (pool.ThreadPoolExecutor, "submit", submit),

@@ -164,6 +164,8 @@ class Turns:
         self.held_since_s = 0.0
         self.call_warden: Callable[[], None] = lambda: None
         self.dismiss_warden: Callable[[], None] = lambda: None
+        # Whether a thread that was declared external shows signs of life.
+        self.stirs: Callable[[Runner], bool] = lambda runner: False
         # Foreign threads that may still do something for us.
         self.others: Callable[[], bool] = lambda: False
         self._order = 0
@@ -358,12 +360,22 @@ class Turns:
         self.handed_out = [returned for returned in self.handed_out if not returned()]
         if self.handed_out:
             return 0.002
-        if self.away and any(not runner.declared for runner in self.away):
+        if self.away and any(not runner.declared or self.stirs(runner) for runner in self.away):
             return 0.002
         for waiter in self.open:
             if waiter.look_again_s is not None and (again_s := waiter.look_again_s()):
                 return again_s
         return 0.0
+
+    def pass_by(self, span_us: int) -> None:
+        """Let time pass for a thread that polls it; who is due on the way can run, and time stops there."""
+        until_us = self.clock.monotonic_us + span_us
+        first = self._first_deadline()
+        if first is not None and first[0] <= until_us:
+            self.ready.append(self._expire())
+        else:
+            self.clock.monotonic_us = until_us
+            self.held_since_s = 0.0
 
     def _first_deadline(self) -> tuple[int, int, float, int, Waiter] | None:
         deadlines = self.deadlines

@@ -30,6 +30,11 @@ BLOCKED_LOOKS: Final = 3
 BUSY_LOOKS: Final = 40
 POLLING_PART: Final = 0.3
 
+_EARLY: Final = "before the clock was in force: virtual time goes on, and it gets the lock late"
+# Threads that wait for child processes on behalf of others: of asyncio, of process pools.
+_BLOCKERS: Final = ("concurrent", "multiprocessing")
+_BLOCKER_NAMES: Final = ("asyncio-waitpid", "waitpid-", "QueueFeederThread")
+
 _HERE: Final = str(Path(__file__).parent)
 _POLLED: Final = ("threading.py", "queue.py", "freezegun/api.py")
 
@@ -56,7 +61,8 @@ class Warden:
         self._asleep = 0
         self._used_ns = -1
         self._told: set[int] = set()
-        self._looked_s = 0.0
+        self._served_s = 0.0
+        self._now_s = 0.0
 
     def call(self) -> None:
         """Start to watch; called again, do nothing."""
@@ -79,17 +85,25 @@ class Warden:
 
     def _look(self) -> None:
         turns = self.turns
+        self._now_s = real_monotonic()
         if turns.away:
             self._look_after_the_away()
         holder = turns.holder
         if holder is None:
             turns.resume()
+            # Nobody waits for a thread that keeps busy without a turn: it may be polling the time.
+            busy = next((runner for runner in turns.away if runner.quiet_since_s >= self._now_s), None)
+            if busy is not None and turns.holder is None:
+                self._look_at_busy(busy)
         elif turns.switches != self._switches:
             self._switches = turns.switches
-            self._looks = self._polls = self._asleep = 0
-            self._used_ns = -1
+            self._forget()
         elif holder.ident and len(turns.runners) + len(turns.ready) > 1:
             self._look_at(holder)
+
+    def _forget(self) -> None:
+        self._looks = self._polls = self._asleep = 0
+        self._used_ns = -1
 
     def _look_at(self, holder: Runner) -> None:
         """See whether the thread that has the turn is blocked, or polls."""
@@ -98,72 +112,67 @@ class Warden:
         if same and _asleep(holder):
             self._asleep += 1
             if self._asleep >= BLOCKED_LOOKS:
-                holder.used_ns, holder.quiet_since_s = used_ns, real_monotonic()
+                holder.used_ns, holder.quiet_since_s = used_ns, self._now_s
                 self.turns.let_away(holder)
             return
         self._asleep = 0
+        self._look_at_busy(holder)
+
+    def _look_at_busy(self, runner: Runner) -> None:
+        """See whether a busy thread polls."""
         self._looks += 1
-        self._polls += _polls(holder)
+        self._polls += _polls(runner)
         if self._looks < BUSY_LOOKS:
-            self._looked_s = real_monotonic()
-            return
-        if self._polls < POLLING_PART * self._looks:
-            if self.turns.ready:
-                # Busy without end: let the others run beside it, as an operating system would.
-                self.turns.let_away(holder)
-            return
-        self._serve_polling(holder)
+            self._served_s = self._now_s
+        elif self._polls >= POLLING_PART * self._looks:
+            self._serve_polling(runner)
+        elif self.turns.ready and runner is self.turns.holder:
+            # Busy without end: let the others run beside it, as an operating system would.
+            self.turns.let_away(runner)
 
     def _serve_polling(self, holder: Runner) -> None:
         turns = self.turns
-        if holder.ident not in self._told:
-            self._told.add(holder.ident)
-            _warn(
-                BusyWait,
-                f"{holder.name} polls instead of waiting; virtual time passes for it only as fast as real time",
-                holder,
-            )
-        now_s = real_monotonic()
-        passed_us = int((now_s - self._looked_s) * 1e6)
-        self._looked_s = now_s
+        said = f"{holder.name} polls instead of waiting"
+        self._tell(holder, BusyWait, f"{said}; virtual time passes for it only as fast as real time")
+        passed_us = int((self._now_s - self._served_s) * 1e6)
+        self._served_s = self._now_s
         with MU:
-            if turns.holder is not holder:
+            if turns.holder not in (holder, None) or turns.over:
                 return
-            until_us = turns.clock.monotonic_us + passed_us
-            first = turns._first_deadline()
-            if first is not None and first[0] <= until_us:
-                turns.ready.append(turns._expire())
-            else:
-                turns.clock.monotonic_us = until_us
-            if not turns.ready:
-                return
-            # It goes on after the others, if they come to rest, or beside them.
-            turns.switches += 1
-        turns.let_away(holder)
+            turns.pass_by(passed_us)
+            if turns.holder is None:
+                turns.resume()
+            elif turns.ready:
+                turns.let_away(holder)
 
     def _look_after_the_away(self) -> None:
         turns = self.turns
-        now_s = real_monotonic()
+        patience_s = turns.clock.patience_us / 1e6
         for runner in list(turns.away):
             used_ns = processor_ns(runner)
             if used_ns != runner.used_ns:
-                runner.used_ns, runner.quiet_since_s = used_ns, now_s
+                runner.used_ns, runner.quiet_since_s = used_ns, self._now_s
                 runner.declared = False
-            elif not runner.declared and now_s - runner.quiet_since_s >= turns.clock.patience_us / 1e6:
+                continue
+            quiet_s = self._now_s - runner.quiet_since_s
+            if runner.declared:
+                continue
+            if quiet_s >= LOOK_S * BLOCKED_LOOKS and _asleep(runner, b"futex"):
+                # Only another thread can release a lock, and none that runs does: this is no work under way.
                 runner.declared = True
-                if turns.holder is None and runner.ident not in self._told:
-                    self._told.add(runner.ident)
-                    _warn(
-                        ExternalThread,
-                        f"{runner.name} has been blocked in the real world for {turns.clock.patience_us / 1e6:g} s: "
-                        "virtual time goes on without it",
-                        runner,
-                    )
+                self._tell(runner, ExternalThread, f"{runner.name} waits for a lock that was made {_EARLY}")
+            elif quiet_s >= patience_s:
+                runner.declared = True
+                said = f"{runner.name} has been blocked in the real world for {patience_s:g} s"
+                self._tell(runner, ExternalThread, f"{said}: virtual time goes on without it")
 
-
-def _warn(kind: type[Warning], message: str, runner: Runner) -> None:
-    stack = "".join(f"\n  {line}" for line in lines_of(runner.ident))
-    warnings.warn(f"{message}{stack}", kind, stacklevel=1)
+    def _tell(self, runner: Runner, kind: type[Warning], message: str) -> None:
+        """Warn, once for each thread."""
+        if runner.ident in self._told or is_tool(runner):
+            return
+        self._told.add(runner.ident)
+        stack = "".join(f"\n  {line}" for line in lines_of(runner.ident))
+        warnings.warn(f"{message}{stack}", kind, stacklevel=1)
 
 
 def processor_ns(runner: Runner) -> int:
@@ -176,14 +185,30 @@ def processor_ns(runner: Runner) -> int:
         return 0
 
 
-def _asleep(runner: Runner) -> bool:
-    """Say whether the kernel has a thread waiting; true where it cannot be asked."""
-    native_id = runner.thread.native_id
+def stirs(runner: Runner) -> bool:
+    """Say whether a thread that was declared external has come back to life: then it counts again."""
+    if processor_ns(runner) == runner.used_ns and _asleep(runner):
+        return False
+    runner.declared = False
+    runner.quiet_since_s = real_monotonic()
+    return True
+
+
+def _asleep(runner: Runner, place: bytes = b"") -> bool:
+    """Say whether the kernel has a thread waiting, at a certain place if one is named."""
     try:
-        with open(f"/proc/self/task/{native_id}/stat", "rb") as facts:
-            return facts.read().rpartition(b")")[2].split()[0] in (b"S", b"D")
-    except (OSError, IndexError):
-        return True
+        with open(f"/proc/self/task/{runner.thread.native_id}/{'wchan' if place else 'stat'}", "rb") as file:
+            facts = file.read()
+    except OSError:
+        return not place  # cannot be asked here: by its processor time alone, it sleeps
+    return place in facts if place else facts.rpartition(b")")[2].split()[0] in (b"S", b"D")
+
+
+def is_tool(runner: Runner) -> bool:
+    """Say whether a thread is one of the standard library's own, whose business is to block."""
+    return type(runner.thread).__module__.partition(".")[0] in _BLOCKERS or any(
+        runner.name.startswith(name) for name in _BLOCKER_NAMES
+    )
 
 
 def _polls(runner: Runner) -> bool:
