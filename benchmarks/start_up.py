@@ -1,9 +1,10 @@
-"""What the plugin costs a pytest run that does not use it.
+"""What it costs to start: a pytest run that does not use the plugin, a scenario file read, a scenario run.
 
     python benchmarks/start_up.py [--pairs 20] [--json]
 
 An empty `pytest --collect-only`, with the plugin and without, interleaved in one run, each in a process of its own.
 Also looks into `sys.modules`: nothing heavy may be there that pytest itself does not load.  Exits with 1 if it is.
+The loader is measured beside PyYAML's own safe loader, and a scenario run beside an empty `with freeze_time():`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 FORBIDDEN = (
@@ -30,11 +33,18 @@ FORBIDDEN = (
     "jsonschema",
 )
 AIM = 1.05
+TOLD = {
+    "loader_ms_per_file": "  (aim: at most 3)",
+    "loader_yaml_ratio": "  x PyYAML's safe loader, which checks nothing and keeps no places",
+    "scenarios_per_s": "  scenarios against the reference manager, each made, run and judged",
+    "scenario_freeze_time_ratio": "  x entering and leaving `freeze_time`",
+}
 
 BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 # name -> environment, arguments with the plugin, arguments without it.
 RIVALS: dict[str, tuple[dict[str, str], list[str], list[str]]] = {
-    "collect_only_ratio": (BARE, ["-p", "pytest_sessionguard.plugin"], []),
+    # An empty plugin beside ours: whoever says `-p` pays for pytest's look through all installed packages, either way.
+    "collect_only_ratio": (BARE, ["-p", "pytest_sessionguard.plugin"], ["-p", "an_empty_plugin"]),
     "collect_only_autoload_ratio": ({}, [], ["-p", "no:sessionguard"]),
 }
 
@@ -91,6 +101,60 @@ def compare(folder: Path, name: str, pairs: int) -> tuple[float, list[float], li
     return min(seconds[0]) / min(seconds[1]), *seconds
 
 
+def rounds_s(work: Callable[[], object], rival: Callable[[], object], rounds: int) -> tuple[list[float], list[float]]:
+    """Return the real seconds of each round of the work and of its rival, who take turns."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for warm_up in (True, *[False] * rounds):
+        for place, turn in enumerate((work, rival)):
+            start = time.perf_counter()
+            turn()
+            taken_s = time.perf_counter() - start
+            if not warm_up:
+                seconds[place].append(taken_s)
+    return seconds
+
+
+def stories(rounds: int) -> tuple[dict[str, float], dict[str, dict[str, list[float]]]]:
+    """Return the figures of reading and of running the scenario files of this project, and the raw seconds."""
+    import yaml
+    from freezegun import freeze_time
+
+    from pytest_sessionguard.core.plan import cells
+    from pytest_sessionguard.run import scenario_files
+    from pytest_sessionguard.run.runner import run_all
+    from pytest_sessionguard.target.profile import load
+
+    paths = scenario_files.find([Path(__file__).parent.parent / "scenarios"])
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    quick_loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loading = rounds_s(
+        lambda: [scenario_files.load(path) for path in paths],
+        lambda: [yaml.load(text, Loader=quick_loader) for text in texts],
+        rounds,
+    )
+    profile = load("reference")
+    plans = [plan for path in paths for plan in cells(scenario_files.load(path))]
+    ran = run_all(plans, profile).count("held")
+
+    def frozen() -> None:
+        for _ in range(ran):
+            with freeze_time("2026-01-01"):
+                pass
+
+    running = rounds_s(lambda: run_all(plans, profile), frozen, rounds)
+    figures = {
+        "loader_ms_per_file": min(loading[0]) / len(paths) * 1000,
+        "loader_yaml_ratio": min(loading[0]) / min(loading[1]),
+        "scenarios_per_s": ran / min(running[0]),
+        "scenario_freeze_time_ratio": min(running[0]) / min(running[1]),
+    }
+    raw = {
+        "loader_s": {"ours": loading[0], "yaml": loading[1]},
+        "scenarios_s": {"ours": running[0], "freeze_time": running[1]},
+    }
+    return figures, raw
+
+
 def main() -> int:
     """Measure, print, and say by the exit status whether anything forbidden was loaded."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -102,6 +166,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        (folder / "an_empty_plugin.py").write_text("", encoding="utf-8")
         for rival in RIVALS:
             ratio, with_it, without = compare(folder, rival, options.pairs)
             figures[rival] = round(ratio, 4)
@@ -111,6 +176,11 @@ def main() -> int:
         extra = loaded(folder, BARE, RIVALS["collect_only_ratio"][1]) - loaded(folder, BARE, [])
     print(f"{'heavy modules loaded':<28} {', '.join(sorted(extra)) or 'none'}  (aim: none of {', '.join(FORBIDDEN)})")
     figures["heavy_modules_loaded"] = len(extra)
+    measured, samples = stories(max(3, options.pairs // 4))
+    for name, value in measured.items():
+        print(f"{name:<28} {value:,.3f}{TOLD[name]}")
+    figures.update({name: round(value, 4) for name, value in measured.items()})
+    raw.update(samples)
     if options.json:
         print(json.dumps({**figures, "raw": raw}))
     return int(bool(extra))

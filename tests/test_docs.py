@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -32,6 +33,10 @@ from types import ModuleType
 
 import pytest
 
+from pytest_sessionguard import catalog
+from pytest_sessionguard.reference import AsyncSessionManager, SessionManager
+
+COMMANDS = "pytest_sessionguard.cli.commands"
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 LINKED = (*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md")
@@ -97,7 +102,7 @@ class Desk:
         getattr(self, f"_{block.language}")(block, title)
 
     def _run(self, command: str, block: Block) -> subprocess.CompletedProcess[str]:
-        inside = ROOT if block.attributes.get("in") == "checkout" or block.page.name == "README.md" else self.folder
+        inside = ROOT if block.attributes.get("in") == "checkout" else self.folder
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -188,11 +193,14 @@ def agree(shown: str, given: str) -> bool:
     """Say whether a page shows what was printed: `...` stands for anything, also for lines."""
 
     def plain(text: str) -> str:
-        return DURATION.sub("in 0.0 s", "\n".join(line.rstrip() for line in text.strip("\n").splitlines()))
+        return DURATION.sub("in 0.0 s", "".join(f"{line.rstrip()}\n" for line in text.strip("\n").splitlines()))
 
-    pattern = re.escape(plain(shown)).replace(r"\.\.\.", "...")
-    pattern = re.sub(r"(?m)^\.\.\.(\\\n|\Z)", lambda _: r"(?:.*\n?)*", pattern)
-    return re.fullmatch(pattern.replace("...", ".*"), plain(given)) is not None
+    # Each line ends the pattern of its own line, so that no two ways of matching are tried for one text.
+    lines = (
+        r"(?:.*\n)*" if line == "..." else ".*".join(map(re.escape, line.split("..."))) + r"\n"
+        for line in plain(shown).splitlines()
+    )
+    return re.fullmatch("".join(lines), plain(given)) is not None
 
 
 def refresh(page: Path, folder: Path) -> str | None:
@@ -249,6 +257,23 @@ def test_generated_parts_of_pages_are_as_the_code_has_it() -> None:
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date: python docs/generate.py"
 
 
+def test_every_command_shows_its_help() -> None:
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    missing = [
+        name for name in catalog.names(COMMANDS) if f"$ sessionguard {name.replace('_', '-')} --help" not in text
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("face", [SessionManager, AsyncSessionManager])
+def test_every_setting_and_every_call_of_the_reference_manager_is_told(face: type) -> None:
+    text = (ROOT / "docs" / "reference-manager.md").read_text(encoding="utf-8")
+    settings = [name for name in inspect.signature(face).parameters if f"`{name}`" not in text]
+    calls = [name for name, _ in inspect.getmembers(face, inspect.isfunction) if f"`{name}`" not in text]
+    assert not settings
+    assert not [name for name in calls if not name.startswith("_")]
+
+
 @pytest.mark.parametrize(
     ("shown", "given", "same"),
     [
@@ -303,9 +328,9 @@ def test_refreshing_a_page_writes_what_is_printed_and_nothing_else(tmp_path: Pat
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        while True:
+        told: list[str | None] = []
+        # What is printed differently every time is told twice: such a line is to be left out of the page by `...`.
+        while len(told) == len(set(told)) and None not in told:
             with tempfile.TemporaryDirectory() as made:
-                told = refresh(Path(name).resolve(), Path(made))
-            if told is None:
-                break
-            print(f"rewrote {told}")
+                told.append(refresh(Path(name).resolve(), Path(made)))
+            print(told[-1] or f"{name}: as it is printed")

@@ -34,6 +34,7 @@ OTHER_PROMISES: Final = frozenset(
         "Get or create gives the session that is there",
         "Get or create is activity for the session that is there",
         "What a session owns is closed once when it has to make room",
+        "Whoever deletes an expired session is told that it was gone",
     }
 )
 
@@ -178,7 +179,11 @@ ROWS: Final[Mapping[str, tuple[str, ...]]] = {
         "A save over a stale version is refused",
         "Of two saves over one version one wins",
     ),
-    "delete": ("A deleted session is gone and stays gone", "Whoever deletes a session twice is told that it was gone"),
+    "delete": (
+        "A deleted session is gone and stays gone",
+        "Whoever deletes a session twice is told that it was gone",
+        "Whoever deletes an expired session is told that it was gone",
+    ),
     "expire": ("A session can be made to expire before its time",),
     "use": ("Using a live session gives itself",),
     "resume after disconnect": (

@@ -11,8 +11,8 @@ from pytest_sessionguard.core.model import Alternative, Ask, State
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Unknown
 from pytest_sessionguard.core.values import UNSET, FrozenMap
 
-# The key that the harness writes into data that it has handed over or been given, to see whether it is shared.
-SCRIBBLE: Final = "sessionguard-scribble"
+# The mark that the harness writes into data that it has handed over or been given, to see whether it is shared.
+SCRIBBLE: Final = "scribbled-by-sessionguard"
 
 # Properties of what a session's data should be.
 DATA: Final = frozenset({"data.merge", "data.read-your-writes"})
@@ -64,10 +64,10 @@ def broken_by(event: Event, ask: Ask, offered: Offered) -> str:
 def _leaked(name: str, answer: Answer, state: State, event: Event) -> str:
     """Tell data that is merely wrong from data that belongs to another session or to a caller."""
     told = answer.data
+    if is_scribbled(told):
+        return "data.isolation"
     if not isinstance(told, FrozenMap):
         return name
-    if SCRIBBLE in told:
-        return "data.isolation"
     own = state.find(event.operation.id)
     expected = own.data if own is not None and isinstance(own.data, FrozenMap) else FrozenMap({})
     strange = {item for item in told.items() if item not in set(expected.items())}
@@ -78,6 +78,15 @@ def _leaked(name: str, answer: Answer, state: State, event: Event) -> str:
             kept = set(told.items()) & set(expected.items())
             return "data.isolation" if kept or not expected else "security.cross-session"
     return name
+
+
+def is_scribbled(value: object) -> bool:
+    """Say whether the mark of a caller is anywhere in a frozen value."""
+    if isinstance(value, FrozenMap):
+        return any(is_scribbled(key) or is_scribbled(item) for key, item in value.items())
+    if isinstance(value, (tuple, frozenset)):
+        return any(is_scribbled(item) for item in value)
+    return isinstance(value, str) and SCRIBBLE in value
 
 
 def concurrently(event: Event, name: str) -> str:

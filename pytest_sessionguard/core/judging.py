@@ -20,6 +20,7 @@ from pytest_sessionguard.core.findings import (
     Finding,
     broken_by,
     concurrently,
+    is_scribbled,
     told_properties,
 )
 from pytest_sessionguard.core.history import Entry, Event, History, Note, Stamp, order_of
@@ -31,7 +32,7 @@ from pytest_sessionguard.core.policy import KEYS
 from pytest_sessionguard.core.undeclared import other_policies
 from pytest_sessionguard.core.values import UNSET
 
-__all__ = ["SCRIBBLE", "WORLDS_MAX", "Examination", "Finding", "begin", "judge", "with_undeclared"]
+__all__ = ["SCRIBBLE", "WORLDS_MAX", "Examination", "Finding", "begin", "is_scribbled", "judge", "with_undeclared"]
 
 _WRITES: Final = frozenset({"update", "save", "put", "append"})
 
@@ -249,7 +250,13 @@ class Examination:
             return self.exercised
         state, alternative = first
         proven = dict(self.exercised)
-        names = [alternative.proves or alternative.property]
+        names = ["lifecycle.errors"]
+        proved = alternative.proves or alternative.property
+        if proved != "lifecycle.errors":
+            names.append(proved)
+        operation = event.operation
+        if operation.verb != "create" and operation.id is not UNSET and state.find(operation.id) is None:
+            names.append("security.fixation")
         if isinstance(event.outcome, Ok):
             names.extend(told_properties(alternative, event.outcome.answer, ask, state))
         for name in names:
@@ -291,12 +298,16 @@ def with_undeclared(examination: Examination, history: History) -> Examination:
     end = order_of(finding.event)
     upto = [entry for entry in history.entries if order_of(entry) <= end]
     model = examination.model
-    sessions_max = max((len(state.records) for state in examination.states), default=0)
-    for key, value in other_policies(model.policy, finding, model.operations, sessions_max):
+    issued = frozenset(key for state in examination.states for key in state.records)
+    explained: Finding | None = None
+    for key, value in other_policies(model.policy, finding, model.operations, issued):
         changed = replace(model, policy=policies.with_value(model.policy, key, value))
         again = begin(changed).feed(upto)
-        if (again.finish() if end == _AT_THE_END else again).legal:
-            written = changed.policy.line(key).partition(" (the default)")[0]
-            told = replace(finding, undeclared=key, undeclared_value=written)
-            return replace(examination, finding=told)
-    return examination
+        if not (again.finish() if end == _AT_THE_END else again).legal:
+            continue
+        written = changed.policy.line(key).partition(" (the default)")[0]
+        told = replace(finding, undeclared=key, undeclared_value=written)
+        if begin(changed).feed(history.entries).finish().legal:
+            return replace(examination, finding=told)  # It explains not only this answer, but all that came after.
+        explained = explained or told
+    return replace(examination, finding=explained or finding)

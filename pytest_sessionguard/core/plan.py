@@ -64,7 +64,7 @@ class Plan:
 def cells(scenario: Scenario) -> tuple[Plan, ...]:
     """Return the cases of the scenario, one for each combination of its matrix, the last variable turning fastest."""
     names = tuple(scenario.matrix)
-    choices: list[tuple[Any, ...]] = [scenario.matrix[name] for name in names]  # type: ignore[misc]  # tuples, by its shape
+    choices: list[tuple[Any, ...]] = [scenario.matrix[name] for name in names]
     plans = []
     for chosen in itertools.product(*choices):
         cell = FrozenMap(dict(zip(names, chosen, strict=True)))

@@ -47,10 +47,12 @@ class CaseResult:
     """What became of one scenario in one cell of its matrix.
 
     Units: `virtual_us` virtual microseconds, `real_s` real seconds.
-    Shape: `exercised` property -> how often it was judged; `unjudged` property -> why it could not be.
+    Shape: `exercised` property -> how often it was judged; `unjudged` property -> why it could not be; `behaviour`
+        a behaviour's name -> how often it was exercised.
     Attributes:
         cell: the matrix cell ("early=1s"), or empty where there is no matrix.
         reason: why it was skipped or is unproven; of an error, the traceback.
+        manager: the name of the profile that it ran against.
     """
 
     title: str
@@ -62,6 +64,8 @@ class CaseResult:
     violations: tuple[ViolationFound, ...] = ()
     exercised: Mapping[str, int] = counts({})
     unjudged: Mapping[str, str] = cast("Mapping[str, str]", FrozenMap({}))
+    manager: str = ""
+    behaviour: Mapping[str, int] = counts({})
     steps: int = 0
     operations: int = 0
     virtual_us: int = 0
@@ -270,6 +274,8 @@ def _case_json(case: CaseResult) -> dict[str, Any]:
         "violations": len(case.violations),
         "exercised": dict(sorted(case.exercised.items())),
         "unjudged": dict(sorted(case.unjudged.items())),
+        "manager": case.manager,
+        "behaviour": dict(sorted(case.behaviour.items())),
         "steps": case.steps,
         "operations": case.operations,
         "virtual_s": case.virtual_us / 1_000_000,
@@ -301,11 +307,12 @@ def result_schema() -> dict[str, Any]:
         column=whole,
     )
     case = _object(
-        **dict.fromkeys(["scenario", "cell", "path", "reason"], text),
+        **dict.fromkeys(["scenario", "cell", "path", "reason", "manager"], text),
         **dict.fromkeys(["line", "violations", "steps", "operations"], whole),
         status={"enum": list(CASE_STATUSES)},
         exercised={"type": "object", "additionalProperties": whole},
         unjudged={"type": "object", "additionalProperties": text},
+        behaviour={"type": "object", "additionalProperties": whole},
         virtual_s=number,
         duration_s=number,
     )

@@ -8,21 +8,28 @@ from typing import Any, Final
 from pytest_sessionguard.core import policy as policies
 from pytest_sessionguard.core.findings import Finding
 from pytest_sessionguard.core.history import Event
-from pytest_sessionguard.core.operations import Refused
+from pytest_sessionguard.core.operations import Refused, SessionId
 from pytest_sessionguard.core.policy import KEYS, Policy
 from pytest_sessionguard.core.values import FrozenMap
 
 # What can explain an answer that no order of overlapping operations explains; a race is no matter of taste.
 _CONCURRENT: Final = frozenset({"concurrent_updates", "limit_in_flight"})
 
+# What is asked first where a session lived or died at the wrong time.
+_OF_TIME: Final = ("at_timeout", "activity", "clock", "clock_back")
+
 
 def other_policies(
-    policy: Policy, finding: Finding, operations: frozenset[str], sessions_max: int
+    policy: Policy, finding: Finding, operations: frozenset[str], issued: frozenset[SessionId]
 ) -> Iterator[tuple[str, Any]]:
-    """Give other values of unwritten keys, those by which the answer was judged first."""
+    """Give other values of unwritten keys, those by which the answer was judged first.
+
+    Args:
+        issued: the ids of all sessions that were ever made.
+    """
     judged = [line.partition(" ")[0] for line in finding.policy_lines]
     is_concurrent = finding.property.startswith("concurrency.")
-    first = ("at_timeout", "activity") if finding.property.startswith("expiry.") else ()
+    first = _OF_TIME if finding.property.startswith("expiry.") else ()
     for key in sorted(KEYS, key=lambda name: (name not in first, name not in judged)):
         if key in policy.written or (is_concurrent and key not in _CONCURRENT):
             continue
@@ -30,19 +37,23 @@ def other_policies(
             for verb in sorted(operations):
                 rest = tuple(item for item in policy.activity if item != verb)
                 yield key, rest if verb in policy.activity else (*policy.activity, verb)
-        yield from ((key, value) for value in _values(policy, key, finding))
+        yield from ((key, value) for value in _values(policy, key, finding, issued))
     event = finding.event
     outcome = event.outcome if isinstance(event, Event) else None
     if "limit" not in policy.written and isinstance(outcome, Refused) and "limit" in outcome.kinds:
-        yield "limit", sessions_max
+        yield "limit", len(issued)
 
 
-def _values(policy: Policy, key: str, finding: Finding) -> Iterator[Any]:
+def _values(policy: Policy, key: str, finding: Finding, issued: frozenset[SessionId]) -> Iterator[Any]:
     """Give the other words of a key: for the operation alone where that may be written, then for all."""
-    verb = finding.event.operation.verb if isinstance(finding.event, Event) else ""
+    event = finding.event
+    verb = event.operation.verb if isinstance(event, Event) else ""
+    was_made = isinstance(event, Event) and event.operation.id in issued
     for value in policies.other_values(policy, key):
         if value == "marked" and policy.expired_status is None:
             continue
+        if value in ("creates", "new-id") and was_made:
+            continue  # Whatever a session that ended answers, it could pass for a new one.
         if KEYS[key].by_verb and verb:
             yield FrozenMap({verb: value})
         yield value

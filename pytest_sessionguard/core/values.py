@@ -31,18 +31,17 @@ UNSET: Final = Unset.UNSET
 DEPTH_MAX: Final = 64
 
 
-class FrozenMap(Mapping[Any, Hashable]):
+class FrozenMap(Mapping[Any, Any]):
     """A mapping that never changes and can be hashed; equal to another of the same entries, in any order."""
 
     __slots__ = ("_entries", "_hash")
 
     def __init__(self, entries: Mapping[Any, Hashable]) -> None:
-        self._entries: dict[Any, Hashable] = dict(entries)
+        self._entries: dict[Any, Any] = dict(entries)
         self._hash: int | None = None
 
-    def __getitem__(self, key: Any) -> Hashable:
-        value: Hashable = self._entries[key]
-        return value
+    def __getitem__(self, key: Any) -> Any:
+        return self._entries[key]
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._entries)

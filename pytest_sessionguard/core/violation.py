@@ -75,7 +75,7 @@ class ViolationFound:
     def message(self) -> str:
         """The whole violation for a reader: operations, what was expected and given, where, how to repeat it."""
         facts = [
-            ("expected", " | or ".join(self.expected)),
+            ("expected", " or ".join(self.expected)),
             ("given", self.given),
             *(("policy", line) for line in self.policy_lines),
             ("declare", self._advice),

@@ -36,6 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     options.check(config)
     config.pluginmanager.register(Ledger(config), "sessionguard-ledger")
+    if options.has_gates(config):
+        from pytest_sessionguard.plugin import coverage_gate
+
+        coverage_gate.register(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
+from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.operations import VERBS, Answer, Ok, Outcome
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.result import CaseResult, counts
@@ -228,6 +229,8 @@ class Driver:
             reason="nothing in it was judged" if status == "unproven" else "",
             violations=() if self._found is None else (self._found,),
             exercised=counts(exercised),
+            manager=self.profile.name,
+            behaviour=counts(talk.behaviour),
             steps=self._steps,
             operations=len(self._stage.recorder.history().events),
             virtual_us=self.clock.clock.virtual_elapsed_us,
@@ -260,7 +263,7 @@ class Driver:
     def _advance(self, span_us: int) -> None:
         __tracebackhide__ = True
         if span_us < 0:
-            raise UsageError(f"that instant is {-span_us} us in the past; time only moves on")
+            raise UsageError(f"that instant is {durations.show(-span_us)} in the past; time only moves on")
 
         async def advance() -> None:
             await self._stage.advance(span_us)

@@ -14,10 +14,12 @@ import pytest
 DEFAULT_TARGET: Final = "reference"
 DEFAULT_REPORT_DIR: Final = ".sessionguard/report"
 REPORTS: Final = ("json",)
+GATES: Final = ("auto", "on", "off")
 
 # name, metavar, help
 _ROWS: Final = (
     ("manager", "TARGET", "the session manager under test: a profile's path or name, or module:attribute"),
+    ("gate", "WHEN", "judge the coverage gates: auto (of whole runs that are measured), on, off (default: auto)"),
     ("report", "FORMAT", f"write a report of the scenarios: {', '.join(REPORTS)}"),
     ("report_dir", "DIR", f"where reports go (default: {DEFAULT_REPORT_DIR})"),
 )
@@ -39,6 +41,7 @@ def check(config: pytest.Config) -> None:
         pytest.UsageError: which one, and what it takes.
     """
     report(config)
+    gate(config)
 
 
 def manager(config: pytest.Config) -> str | None:
@@ -64,6 +67,35 @@ def report(config: pytest.Config) -> str | None:
     if form is not None and form not in REPORTS:
         raise pytest.UsageError(f"--sessionguard-report is one of {', '.join(REPORTS)}, not {form!r}")
     return form
+
+
+def gate(config: pytest.Config) -> str:
+    """Return when the coverage gates are judged.
+
+    Raises:
+        pytest.UsageError: not one of the words that there are.
+    """
+    when = _given(config, "gate") or GATES[0]
+    if when not in GATES:
+        raise pytest.UsageError(f"--sessionguard-gate is one of {', '.join(GATES)}, not {when!r}")
+    return when
+
+
+def gate_file(config: pytest.Config) -> Path:
+    """Return the file that has the coverage gates, if any."""
+    return config.rootpath / "pyproject.toml"
+
+
+def has_gates(config: pytest.Config) -> bool:
+    """Say whether there may be coverage gates to judge: by the words in the file alone, since every run asks."""
+    when = gate(config)
+    if when != GATES[0]:
+        return when == "on"
+    try:
+        text = gate_file(config).read_bytes()
+    except OSError:
+        return False
+    return b"sessionguard" in text and b"coverage" in text
 
 
 def report_dir(config: pytest.Config) -> Path:

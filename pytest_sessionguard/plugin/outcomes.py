@@ -85,7 +85,7 @@ def case_of(carried: dict[str, Any]) -> CaseResult:
         rows = tuple(Row(**row) for row in found["operations"])
         tuples = {"expected": tuple(found["expected"]), "policy_lines": tuple(found["policy_lines"])}
         violations.append(ViolationFound(**{**found, **tuples, "operations": rows}))
-    mappings = {name: FrozenMap(carried[name]) for name in ("exercised", "unjudged")}
+    mappings = {name: FrozenMap(carried[name]) for name in ("exercised", "unjudged", "behaviour")}
     return CaseResult(
         **{**carried, **mappings, "violations": tuple(violations), "warnings": tuple(carried["warnings"])}
     )

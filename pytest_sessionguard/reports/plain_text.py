@@ -5,6 +5,7 @@ Pure.  Colour is a matter of the caller's: it hands over what paints a word, or 
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,6 +25,9 @@ WORDS: Final = {
 }
 
 WORST_FIRST: Final = ("error", "violated", "unproven", "held", "skipped")
+
+# What a need is followed by: what the profile says instead.
+_BECAUSE: Final = re.compile(r" \(the profile says |: the profile says ")
 
 NAMES_MAX: Final = 8
 MARGIN: Final = 11
@@ -87,9 +91,17 @@ def remarks(result: Result) -> list[str]:
 
 
 def skips(result: Result) -> list[str]:
-    """Return for each reason to skip how many cases it kept from running."""
-    numbers = Counter(case.reason for case in result.cases if case.status == "skipped")
-    return [line for reason, count in numbers.items() for line in _entry("skipped", f"{count}: {reason}")]
+    """Return how many cases were skipped and each thing that they need, what most of them need first.
+
+    A case's own line has what it needs in full.
+    """
+    reasons = [case.reason for case in result.cases if case.status == "skipped"]
+    needs = Counter(need for reason in reasons for need in reason.removeprefix("needs ").split("; "))
+    shortened: Counter[str] = Counter()
+    for need, count in needs.items():
+        shortened[_BECAUSE.split(need)[0]] += count
+    told = ", ".join(f"{need} ({count})" for need, count in shortened.most_common())
+    return _entry("skipped", f"{len(reasons)}, for want of: {told}") if reasons else []
 
 
 def properties(result: Result) -> list[str]:

@@ -226,7 +226,7 @@ class Acquaintance:
 
 
 # Named alike in a step and in an operation.
-_SAME = ("id", "owner", "key", "value", "version", "timeout_us", "resource", "n")
+_SAME = ("id", "owner", "key", "value", "version", "timeout_us", "resource", "fails", "n")
 
 
 def _with(known: Known, answer: Any) -> Known:

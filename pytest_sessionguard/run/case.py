@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, assert_never
 
+from pytest_sessionguard.core import durations
 from pytest_sessionguard.core import plan as plans
 from pytest_sessionguard.core import scenario as scenarios
 from pytest_sessionguard.core.history import Event
@@ -208,7 +209,7 @@ class Case:
             span_us = left_us
         span_us += told.get("plus_us", 0) - told.get("minus_us", 0)
         if span_us < 0:
-            text = f"advance: that instant is {-span_us} us in the past; time only moves on"
+            text = f"advance: that instant is {durations.show(-span_us)} in the past; time only moves on"
             raise UsageError([Fault(step.place.path, step.place.line, step.place.column, text)])
         await self.stage.advance(span_us)
         self._talk.judge()

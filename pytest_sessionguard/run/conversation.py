@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
+from pytest_sessionguard.core import behaviour
+from pytest_sessionguard.core.findings import is_scribbled
 from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.judging import Examination, begin, with_undeclared
 from pytest_sessionguard.core.model import Model
@@ -25,7 +27,6 @@ from pytest_sessionguard.run.invariants import ISOLATION
 from pytest_sessionguard.run.looking import Mismatch
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.run.telling import Teller
-from pytest_sessionguard.target.session_objects import is_scribbled
 
 EXPECTATION: Final = "scenario.expectation"
 
@@ -52,6 +53,7 @@ class Conversation:
         batched: operations are under way at once and are judged together when all are over.
         exercised: how often the story's own expectations were put to the test.
         unjudged: what could not be judged -> why.
+        behaviour: how often each behaviour was exercised and judged right.
     """
 
     def __init__(self, plan: Plan, stage: Stage, model: Model, target: str) -> None:
@@ -61,6 +63,7 @@ class Conversation:
         self.examination: Examination = begin(model)
         self.exercised: Counter[str] = Counter()
         self.unjudged: dict[str, str] = {}
+        self.behaviour: Counter[str] = Counter()
         self.batched = False
         self._told = False
 
@@ -111,7 +114,8 @@ class Conversation:
             Stopped: an answer that the model does not allow.
         """
         entries = self.stage.recorder.take()
-        self.examination = self.examination.feed(entries)
+        self.examination, exercised = behaviour.feed(self.examination, entries)
+        self.behaviour.update(exercised)
         if self.examination.finding is not None and not self._told:
             self._told = True
             raise Stopped(self._of_model)

@@ -36,8 +36,10 @@ class Expectations:
             self._talk.unjudged[EXPECTATION] = f"{step.place}: no operation can tell {name.removesuffix('_us')}"
         for look in looks:
             known_data = self._talk.sessions.data_of(session_id)
-            needs_id = VERBS[look.verb].addresses == "session"
-            operation = self._talk.sessions.completed(Operation(verb=look.verb, id=session_id if needs_id else UNSET))
+            # The id first, so that a list which must be given an owner is asked of this session's own.
+            operation = self._talk.sessions.completed(Operation(verb=look.verb, id=session_id))
+            if VERBS[look.verb].addresses != "session":
+                operation = replace(operation, id=UNSET)
             event = await self._talk.perform(client, operation, step.place)
             if look.renews:
                 self._talk.teller.remark(event, "looked at by an operation that renews")

@@ -70,6 +70,10 @@ FACET_OF: Final[Mapping[str, str]] = {
 }
 
 
+# What is expected of the whole manager: what only ever answers for one owner does not tell it.
+WHOLE: Final = frozenset({"count", "ids"})
+
+
 def templates_of(profile: Profile, verb: str) -> tuple[Template, ...]:
     """Return the templates of an operation; none where it is not offered."""
     found: Any = profile.operations.get(verb, ())
@@ -175,7 +179,10 @@ def _unseen(step: Step, profile: Profile) -> Iterator[str]:
         if facet is None:
             continue
         looks = LOOKS[str(name)]
-        if not any(facet in tells(profile, verb) for verb in looks):
+        if not any(
+            facet in tells(profile, verb) and not (name in WHOLE and "owner" in must_be_given(profile, verb))
+            for verb in looks
+        ):
             yield f"{' or '.join(looks)} that tells {_shown(facet)}"
 
 

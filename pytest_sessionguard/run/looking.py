@@ -19,7 +19,7 @@ from pytest_sessionguard.core.operations import VERBS, Answer, Ok, Refused
 from pytest_sessionguard.core.plan import LOOKS
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, show
-from pytest_sessionguard.run.fit import FACET_OF, tells, templates_of
+from pytest_sessionguard.run.fit import FACET_OF, WHOLE, must_be_given, tells, templates_of
 from pytest_sessionguard.target.session_objects import conform
 from pytest_sessionguard.target.shape import Profile
 
@@ -63,6 +63,8 @@ def looks_for(expected: Mapping[Any, Any], profile: Profile, policy: Policy) -> 
         if not able:
             continue
         quiet = [verb for verb in able if not policy.renews(verb)] or able
+        if name == "alive":  # What shows an expired session like a live one tells nothing, where another can.
+            quiet = [verb for verb in quiet if policy.of("expired", verb) != "stale"] or quiet
         best = next((verb for verb in quiet if verb in chosen), quiet[0])
         chosen.setdefault(best, []).append(name)
     return tuple(Look(verb=verb, expects=tuple(told), renews=policy.renews(verb)) for verb, told in chosen.items())
@@ -70,6 +72,8 @@ def looks_for(expected: Mapping[Any, Any], profile: Profile, policy: Policy) -> 
 
 def _can_tell(verb: str, name: str, profile: Profile, policy: Policy) -> bool:
     if not templates_of(profile, verb):
+        return False
+    if name in WHOLE and "owner" in must_be_given(profile, verb):
         return False
     if name != "alive":
         return FACET_OF[name] in tells(profile, verb)
@@ -90,7 +94,7 @@ def life(examination: Examination, session_id: Hashable, at: Stamp) -> int:
     now = examination.timeline.seen(at).moment(at, at)
     found = 0
     for state in examination.states:
-        record = state.records.get(session_id)
+        record = state.find(session_id)
         found |= DEAD if record is None else states.standing(record, now, examination.model.policy)
     return found or EITHER
 

@@ -26,7 +26,7 @@ from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 from pytest_sessionguard.run import driving
 from pytest_sessionguard.run.case import Case
 from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
-from pytest_sessionguard.run.fit import misfits, templates_of
+from pytest_sessionguard.run.fit import misfits, must_be_given, templates_of
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.run.telling import replay_of
@@ -47,6 +47,7 @@ class Runner:
         self.target = target or profile.name
         self._in_loop: bool | None = None
         self._was_made = False
+        self._proven: set[str] = set()
 
     # -- one case ---------------------------------------------------------------------------------------------------
 
@@ -74,7 +75,7 @@ class Runner:
         policy = plans.effective(plan, profile.policy)
         clock = VirtualClock()
         invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
-        stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles)
+        stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles, proven=self._proven)
         talk = Conversation(plan, stage, self.model(policy, in_loop), self.target)
         case = Case(plan, talk, invariants)
         status, reason, found = "held", "", None
@@ -123,6 +124,7 @@ class Runner:
             reason,
             violations=(violation,) if violation is not None and status == "violated" else (),
             exercised=counts(exercised),
+            behaviour=counts(talk.behaviour),
             unjudged=cast("dict[str, str]", FrozenMap(unjudged)),
             steps=case.steps,
             operations=len(history.events),
@@ -141,6 +143,7 @@ class Runner:
             line=story.place.line,
             status=status,
             reason=reason,
+            manager=self.profile.name,
             **more,
         )
 
@@ -150,6 +153,8 @@ class Runner:
         """Return what the plan needs and the target lacks."""
         profile = self.profile
         adjustable = frozenset(profile.placeholders) & frozenset(FIGURES)
+        if profile.policy.per_session_timeout and "timeout" in must_be_given(profile, "create"):
+            adjustable |= {"idle_timeout"}  # Every session is given its timeout, so it can be given any.
         operations = frozenset(str(verb) for verb in profile.operations)
         missing = plans.unmet(plan, profile.policy, operations, profile.callers, adjustable)
         return missing or misfits(plan, profile)

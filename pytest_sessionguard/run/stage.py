@@ -11,15 +11,17 @@ import shutil
 import tempfile
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pytest_sessionguard.clock import eventloop
+from pytest_sessionguard.clock.deadlock import waiting_tasks
 from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome, Unknown
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, Unset
-from pytest_sessionguard.errors import HarnessError, UsageError
+from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.run.output import Output
 from pytest_sessionguard.run.recorder import Recorder
 from pytest_sessionguard.target.binding import Binding
@@ -34,17 +36,46 @@ _HARMLESS: Final = frozenset(
 )
 
 
+# Virtual time after which an operation is taken to hang: no operation takes an hour of its own accord, and a background
+# cleaner sets timers for ever, so that "no timer is set" alone would never tell.
+PATIENCE_S: Final = 3_600.0
+
+
+class Patience:
+    """Cut an operation off that has not answered after an hour of virtual time.
+
+    Attributes:
+        waiting: who was waiting for what when it was cut off; None before.
+    """
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        loop = asyncio.get_running_loop()
+        self.waiting: tuple[str, ...] | None = None
+        self.handle = loop.call_later(PATIENCE_S, self._end, loop, task)
+
+    def _end(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        self.waiting = tuple(waiting_tasks(loop))
+        task.cancel()
+
+
 class Stage:
     """One manager under virtual time, and the record of what it did.
 
-    `in_loop`: whether the coroutines are driven by an event loop.
+    `in_loop`: whether the coroutines are driven by an event loop.  `proven`: the templates that have fitted before.
 
     Attributes:
         ended_by_story: the story itself has stopped or closed the manager.
     """
 
     def __init__(
-        self, profile: Profile, policy: Policy, clock: VirtualClock, *, in_loop: bool, scribble: bool = False
+        self,
+        profile: Profile,
+        policy: Policy,
+        clock: VirtualClock,
+        *,
+        in_loop: bool,
+        scribble: bool = False,
+        proven: set[str] | None = None,
     ) -> None:
         self.profile = profile
         self.policy = policy
@@ -57,7 +88,13 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="sessionguard-")) if wanted else Path("no-folder")
         self._has_folder = wanted
         self.binding = Binding(
-            profile, policy=policy, folder=self.folder, noted=self.recorder.note, in_loop=in_loop, scribble=scribble
+            profile,
+            policy=policy,
+            folder=self.folder,
+            noted=self.recorder.note,
+            in_loop=in_loop,
+            scribble=scribble,
+            proven=proven,
         )
         self._running = False
         self._closed = True
@@ -157,18 +194,29 @@ class Stage:
         """Do one operation and record it."""
         self.recorder.place = place
         begun = self.recorder.begin(client, operation, place)
+        patience = self._patience()
         try:
             outcome: Outcome = await self.binding.perform(client, operation)
         except asyncio.CancelledError:
             self.recorder.end(begun, Unknown("the run was cut off"))
+            if patience is not None and patience.waiting is not None:
+                raise VirtualDeadlock(patience.waiting) from None
             raise
         except BaseException:
             self.recorder.forget(begun)
             raise
+        finally:
+            if patience is not None:
+                patience.handle.cancel()
         event = self.recorder.end(begun, outcome)
         self._note_life(operation.verb, outcome)
         self._note_holders(client, operation, outcome)
         return event
+
+    def _patience(self) -> Patience | None:
+        """Return the patience with an operation that the running task begins; without a loop there is none."""
+        task = asyncio.current_task() if self.in_loop else None
+        return None if task is None else Patience(task)
 
     def _record(self, operation: Operation, outcome: Outcome, place: str) -> Event:
         return self.recorder.end(self.recorder.begin(HARNESS, operation, place), outcome)
@@ -250,4 +298,8 @@ class Stage:
     async def set_clock(self, wall_us: int) -> None:
         """Set the wall clock; the monotonic clock does not notice."""
         self._staled()
+        span_us = wall_us - self.clock.wall_us
+        word = "back" if span_us < 0 else "forward"
+        # Before it is set: what it showed last tells what had expired by then.
+        self.recorder.note(kind="clock", subject=f"set {word} by {durations.show(abs(span_us))}")
         self.clock.set_wall(wall_us)

@@ -95,7 +95,7 @@ class Teller:
         hanging = ", ".join(self._sessions.shown(str(one.operation)) for one in begun) or "the manager"
         return self._violation(
             deadlock.property_name,
-            f"{hanging} never answers: nothing can run any more and no timer is set",
+            f"{hanging} never answers, however much time passes",
             place=begun[-1].place if begun else self._stage.recorder.place,
             expected=("an answer",),
             given="; ".join(("nothing, for ever", *waiting)),
@@ -164,7 +164,7 @@ class Teller:
             told = f"{entry.kind} {entry.subject}".strip()
             told += f" of {show(entry.id)}" if entry.id is not UNSET else ""
             return Row(
-                client="target",
+                client="harness" if entry.kind == "clock" else "target",
                 operation=self._sessions.shown(told),
                 called_us=at_us,
                 returned_us=at_us,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from pytest_sessionguard.core.operations import KINDS, Answer, Failed, Ok, Outcome, Refused
+from pytest_sessionguard.core.operations import KINDS, Answer, Ok, Outcome, Refused
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, freeze, show
 from pytest_sessionguard.target.placeholders import UNITS_US
 from pytest_sessionguard.target.refusals import told
@@ -54,16 +54,20 @@ class Reader:
         }
 
     def outcome(self, raw: Any, word: str) -> Outcome:
-        """Return what the manager returned as an answer; what cannot be read is a failure of the target."""
+        """Return what the manager returned as an answer.
+
+        Raises:
+            Unreadable: it is not what the result word announces.
+        """
         refused = self.refusal(raw)
         if refused is not None:
             return refused
         try:
             return Ok(self._readers[word](raw))
         except (Unreadable, NoSuchPart) as error:
-            return Failed(f"answered {_short(raw)} where `-> {word}` was expected: {error}")
+            raise Unreadable(f"answered {_short(raw)} where `-> {word}` was expected: {error}") from error
         except (TypeError, ValueError, RecursionError) as error:
-            return Failed(f"answered {_short(raw)} where `-> {word}` was expected: {told(error)}")
+            raise Unreadable(f"answered {_short(raw)} where `-> {word}` was expected: {told(error)}") from error
 
     def refusal(self, raw: Any) -> Refused | None:
         """Return the refusal that `[answers]` says the value is, if it is one."""

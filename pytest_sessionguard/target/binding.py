@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final, cast
 
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, Unset, thaw
-from pytest_sessionguard.errors import HarnessError, UsageError, Violation, did_you_mean
+from pytest_sessionguard.errors import HarnessError, UsageError, Violation
 from pytest_sessionguard.target import making, placeholders, session_objects, supplies
-from pytest_sessionguard.target.answers import Reader
+from pytest_sessionguard.target.answers import Reader, Unreadable
 from pytest_sessionguard.target.calls import NAMING, Call, editing_step, uses_session
+from pytest_sessionguard.target.checking import check_live, unfitting
 from pytest_sessionguard.target.making import Made, NeedsLoop, settled
 from pytest_sessionguard.target.refusals import Refusals, told, where
 from pytest_sessionguard.target.session_objects import NoSuchPart
 from pytest_sessionguard.target.shape import Hook, Profile
-from pytest_sessionguard.target.templates import MANAGER, Template
+from pytest_sessionguard.target.templates import Template
 
 
 class Binding:
@@ -42,6 +43,7 @@ class Binding:
         noted: supplies.Noted,
         in_loop: bool,
         scribble: bool = False,
+        proven: set[str] | None = None,
     ) -> None:
         self.profile = profile
         self.policy = policy
@@ -50,6 +52,7 @@ class Binding:
         self._noted = noted
         self._in_loop = in_loop
         self._scribble = scribble
+        self._proven = set() if proven is None else proven
         self._figures = _figures(profile, policy, folder)
         self._functions: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._held: dict[tuple[str, Hashable], Any] = {}
@@ -87,19 +90,7 @@ class Binding:
             arguments[parameter] = supplies.hook(cast("Hook", declared), self._noted, self._id_or_nothing)
         self._made = await making.make(self.profile, arguments, in_loop=self._in_loop)
         self._held.clear()
-        missing = list(self._missing_methods(self._made.manager))
-        if missing:
-            raise UsageError("\n".join(missing))
-
-    def _missing_methods(self, manager: Any) -> Iterator[str]:
-        for verb, templates in self.profile.operations.items():
-            for template in cast("tuple[Template, ...]", templates):
-                if template.root == MANAGER and template.path and not hasattr(manager, template.path[0]):
-                    near = did_you_mean(template.path[0], [name for name in dir(manager) if not name.startswith("_")])
-                    yield (
-                        f"{self.profile.name}: [operations] {verb} = {template.text!r}: "
-                        f"{type(manager).__name__} has no {template.path[0]!r}{near}"
-                    )
+        check_live(self.profile, self._made.manager)
 
     @property
     def manager(self) -> Any:
@@ -205,11 +196,29 @@ class Binding:
             if number == editing:
                 session_objects.edit(call.session, call.operation, self.profile.session)
             raw = await settled(call.run(template), in_loop=self._in_loop)
-            outcome = self.reader.outcome(raw, template.result)
+            outcome = self._read(raw, template, (call.operation.verb, number))
             call.answered(raw, template, outcome)
             if not isinstance(outcome, Ok):
                 return outcome
         return call.completed(outcome)
+
+    def _read(self, raw: Any, template: Template, key: tuple[str, int]) -> Outcome:
+        """Return what a step returned as an outcome.
+
+        A template that has never fitted is the profile's fault; one that has, and does not fit now, is the target's.
+
+        Raises:
+            UsageError: the answer is not what the template announces, and never was.
+        """
+        try:
+            outcome = self.reader.outcome(raw, template.result)
+        except Unreadable as error:
+            if template.text in self._proven:
+                return Failed(str(error))
+            raise UsageError([unfitting(self.profile, key, str(error))]) from error
+        if isinstance(outcome, Ok) and outcome.answer.absent is UNSET:
+            self._proven.add(template.text)
+        return outcome
 
     def _templates(self, verb: str) -> tuple[Template, ...]:
         templates: Any = self.profile.operations.get(verb)

@@ -70,6 +70,14 @@ def check_live(profile: Profile, manager: object) -> None:
         raise UsageError(faults)
 
 
+def unfitting(profile: Profile, key: tuple[str, int], message: str) -> Fault:
+    """Return the fault of a template whose manager answers something else than it announces, at its result."""
+    template = profile.operations[key[0]][key[1]]
+    column = template.text.rfind("->") + 1 or 1
+    advice = f"{message}; write the result word that fits, or mend the manager"
+    return _placed(profile, key, f"operations.{key[0]}", TemplateError(advice, column))
+
+
 def _placed(profile: Profile, key: tuple[str, int], shown: str, error: TemplateError) -> Fault:
     places = profile.places.get(key, ())
     if not places:
@@ -205,7 +213,7 @@ def _check_functions(findings: Findings, profile: Profile) -> None:
 def _check_errors(findings: Findings, profile: Profile, tables: Mapping[str, Any]) -> None:
     for kind, references in profile.errors.items():
         listed = isinstance(_table(tables, "errors").get(kind), (list, tuple))
-        for index, reference in enumerate(references):  # type: ignore[arg-type,var-annotated] # A tuple of texts.
+        for index, reference in enumerate(references):
             where: KeyPath = ("errors", kind, index) if listed else ("errors", kind)
             written = _table(tables, "errors").get(kind)
             if isinstance(written[index] if listed and written is not None else written, type):

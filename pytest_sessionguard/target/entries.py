@@ -36,6 +36,11 @@ def read(findings: Findings, path: KeyPath, entry: Entry, value: Any) -> Any:
     return findings.read(path, lambda given: _SIMPLE[entry.takes](entry, given), value)
 
 
+def _parser(key: Key, verb: str) -> Callable[[Any], Any]:
+    """Return what reads one operation's value of a policy key."""
+    return lambda given: key.parse({verb: given})[verb]
+
+
 def read_policy(findings: Findings, path: KeyPath, key: Key, value: Any) -> Any:
     """Return the value of a policy key; every wrong item of a list or table is a fault of its own."""
     if key.by_verb and isinstance(value, Mapping):
@@ -44,7 +49,7 @@ def read_policy(findings: Findings, path: KeyPath, key: Key, value: Any) -> Any:
             if verb not in VERBS:
                 findings.at_key((*path, verb), f"unknown operation {verb!r}{did_you_mean(str(verb), VERBS)}")
                 continue
-            told = findings.read((*path, verb), lambda given, verb=verb: key.parse({verb: given})[verb], item)
+            told = findings.read((*path, verb), _parser(key, verb), item)
             parsed[verb] = told
         return FAULTY if FAULTY in parsed.values() else FrozenMap(parsed)
     if key.takes == "verbs" and isinstance(value, (list, tuple)):

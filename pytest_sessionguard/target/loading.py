@@ -126,7 +126,7 @@ def profile(
         "check": check,
     }
     given = {table: value for table, value in tables.items() if value is not None}
-    called = name or (factory if isinstance(factory, str) else getattr(factory, "__qualname__", "profile"))
+    called = name or (factory if isinstance(factory, str) else str(getattr(factory, "__qualname__", "profile")))
     return read_tables(given, name=called, folder=folder)
 
 

@@ -10,13 +10,13 @@ import json
 from collections.abc import Hashable, Mapping, MutableMapping, MutableSequence
 from typing import Any, Final
 
+from pytest_sessionguard.core.findings import SCRIBBLE
 from pytest_sessionguard.core.operations import Operation
 from pytest_sessionguard.core.values import EMPTY, UNSET, FrozenMap, freeze, thaw
 from pytest_sessionguard.target.imports import resolve
 from pytest_sessionguard.target.shape import SessionShape
 
 # What is written into data that its owner should have copied; it must never be seen again.
-SCRIBBLE: Final = "scribbled-by-sessionguard"
 
 _EMPTY: Final[Mapping[str, Hashable]] = {"dict": EMPTY, "flat": EMPTY, "str": "", "bytes": b"", "list": ()}
 
@@ -176,12 +176,3 @@ def scribble(data: Any) -> bool:
         data.append(SCRIBBLE)
         return True
     return done
-
-
-def is_scribbled(value: Any) -> bool:
-    """Say whether the mark of `scribble` is anywhere in a frozen value."""
-    if isinstance(value, FrozenMap):
-        return any(is_scribbled(key) or is_scribbled(item) for key, item in value.items())
-    if isinstance(value, (tuple, frozenset)):
-        return any(is_scribbled(item) for item in value)
-    return isinstance(value, str) and SCRIBBLE in value

@@ -141,7 +141,7 @@ class Profile:
         literals: list[Hashable] = [
             argument.literal
             for templates in self.operations.values()
-            for template in templates  # type: ignore[union-attr] # A FrozenMap forgets what it holds.
+            for template in templates
             for argument in template.handed_over
         ]
         return frozenset(names_in(dict(self.args)) + names_in(literals))

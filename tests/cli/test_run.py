@@ -144,7 +144,7 @@ def test_where_everything_was_skipped_nothing_is_proven(capsys: pytest.CaptureFi
     assert status_of("needy.session.yaml") == 3
     told = capsys.readouterr().out
     assert "skipped   A session is moved: needs operation checkpoint" in told
-    assert "skipped    1: needs operation checkpoint" in told
+    assert "skipped    1, for want of: operation checkpoint (1)" in told
 
 
 def test_every_mistake_in_every_file_is_told_and_nothing_is_run(late: str, capsys: pytest.CaptureFixture[str]) -> None:

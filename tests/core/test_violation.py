@@ -44,7 +44,7 @@ def test_a_message_has_the_table_the_facts_and_the_command_to_repeat_it() -> Non
         "  A       get(s0)        0s        0s  ok",
         "  look    get(cart)     30m       30m  data={}  <- expected none",
         "",
-        "  expected none | or false",
+        "  expected none or false",
         "  given    data={}",
         '  policy   idle_timeout = "30m"',
         "  declare  "

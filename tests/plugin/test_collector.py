@@ -182,7 +182,7 @@ def test_an_unmet_requirement_skips_and_names_what_is_missing_at_the_users_line(
     story.write_text("\n\n" + story.read_text(encoding="utf-8").replace("[touch]", "[touch, rotate]"), encoding="utf-8")
     result = run(*OURS, "-rs")
     result.assert_outcomes(skipped=2)
-    result.stdout.fnmatch_lines(["2 skipped; *", "skipped * 2: needs operation rotate"])
+    result.stdout.fnmatch_lines(["2 skipped; *", "skipped * 2, for want of: operation rotate (2)"])
     result.stdout.fnmatch_lines(["SKIPPED [[]2] cart.session.yaml:3: needs operation rotate"])
 
 

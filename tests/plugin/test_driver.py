@@ -176,7 +176,7 @@ def test_what_is_left_open_at_the_end_is_told_at_teardown(shop: pytest.Pytester,
         ("sessionguard.create(dat={})", "*create takes no 'dat', did you mean 'data'?*"),
         ("sessionguard.expect('a', alife=True)", "*nothing tells 'alife', did you mean 'alive'?*"),
         ("sessionguard.create().count", "*AttributeError: the answer tells no count: ok: id=*"),
-        ("sessionguard.advance(-1)", "*that instant is 1000000 us in the past; time only moves on*"),
+        ("sessionguard.advance(-1)", "*that instant is 1s in the past; time only moves on*"),
         ("sessionguard.advance_to_timeout('a')", "*session 'a' has no timeout to go to, or is over already*"),
     ],
 )

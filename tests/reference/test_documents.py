@@ -59,7 +59,7 @@ def test_subclasses_become_the_plain_types() -> None:
 @pytest.mark.parametrize(
     "value",
     [math.nan, math.inf, -math.inf, (1,), {1}, b"x", object(), 1j, 1 << 14_001, {1: 2}, [{"a": [set()]}]],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_json_cannot_keep_is_refused_with_its_key(value: object) -> None:
     with pytest.raises(InvalidSession, match=r"data\['key'\]"):

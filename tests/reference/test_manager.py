@@ -97,7 +97,7 @@ def test_ensure_begins_a_session_once_and_returns_it_renewed_afterwards(manager:
         {"capabilities": ["ok", ""]},
         {"timeout_secs": 0},
         {"timeout_secs": -1},
-        {"data": {"a": object()}},
+        {"data": {"a": object}},
         {"data": [1]},
     ],
     ids=str,

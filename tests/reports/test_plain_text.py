@@ -80,7 +80,7 @@ def test_the_summary_counts_names_and_explains() -> None:
     claimed = ["expiry.idle", "limit.enforced"]
     result = merge_cases(cases, target="shop", claimed=claimed, duration_s=0.84, warnings=["odd"])
     assert plain_text.summary(result).splitlines() == [
-        "skipped    2: operation rotate",
+        "skipped    2, for want of: operation rotate (2)",
         "exercised  expiry.idle 1",
         "unproven   limit.enforced",
         "warning    odd",
@@ -108,3 +108,18 @@ def test_a_long_account_is_wrapped_under_its_word() -> None:
 def test_violations_that_did_not_repeat_are_told_apart() -> None:
     result = replace(merge_cases([a_case()], target="shop"), nondeterministic=("a trace",))
     assert "uncertain  a trace" in plain_text.summary(result)
+
+
+def test_skipped_cases_are_counted_by_each_thing_that_they_need() -> None:
+    reasons = (
+        "needs operation touch; operation sweep",
+        'needs operation sweep; at_limit=error|false (the profile says at_limit = "evict-any")',
+        "needs limit = 2: the profile says limit (not written) and hands over no {limit}; operation sweep",
+    )
+    result = merge_cases(
+        [a_case("skipped", title=reason, reason=reason) for reason in reasons], target="shop", claimed=(), known={}
+    )
+    told = (
+        "skipped    3, for want of: operation sweep (3), operation touch (1), at_limit=error|false (1), limit = 2 (1)"
+    )
+    assert plain_text.skips(result) == [told]

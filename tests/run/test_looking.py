@@ -47,6 +47,8 @@ def only(*verbs: str, **more: str) -> dict[str, Any]:
         ({"count": 1, "ids": ()}, only("list", "get"), {}, [("list", ("count", "ids"), False)]),
         ({"alive": True}, only("get", "ttl"), {"missing": {"get": "creates"}}, [("ttl", ("alive",), False)]),
         ({"alive": True}, only("get"), {"missing": "new-id"}, []),
+        ({"alive": True}, OPERATIONS, {"expired": {"exists": "stale"}}, [("get", ("alive",), False)]),
+        ({"alive": True}, only("exists"), {"expired": {"exists": "stale"}}, [("exists", ("alive",), False)]),
         ({"alive": True}, only(get="get(id)"), {}, []),
         ({"alive": True}, only(get="get(id)"), {"missing": "error"}, [("get", ("alive",), False)]),
     ],

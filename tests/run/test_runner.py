@@ -266,6 +266,44 @@ def test_a_wall_clock_that_is_set_is_seen_and_time_is_not_lost() -> None:
     assert run(toys.Toy, steps).status == "held"
 
 
+@pytest.mark.parametrize(("to", "told"), [("back: 1m", "set back by 1m"), ("forward: 90s", "set forward by 1m30s")])
+def test_a_violation_shows_where_the_clock_was_set(to: str, told: str) -> None:
+    case = run(toys.Toy, f"- create: {{as: a}}\n- set_clock: {{{to}}}\n- expect: {{session: a, alive: false}}\n")
+    rows = [(row.client, row.operation) for row in violation(case).operations]
+    assert rows[1:] == [("harness", f"clock {told}"), ("look", "exists(a)")]
+
+
+class Lodger(toys.Toy):
+    """Sessions whose timeout is whatever their maker says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def lodge(self, id: str, data: Any, timeout: float = 60.0) -> str:
+        self.idle = timeout
+        return self.create(data, id)
+
+
+@pytest.mark.parametrize(
+    ("create", "status"), [("lodge(id, data, timeout) -> id", "held"), ("lodge(id, data, timeout?) -> id", "skipped")]
+)
+def test_where_every_session_is_given_its_timeout_a_story_may_wish_for_any(create: str, status: str) -> None:
+    steps = """
+    - create: {as: a, data: {n: 1}}
+    - advance: 119m
+    - expect: {session: a, alive: true}
+    - advance: 1m
+    - expect: {session: a, alive: false}
+    """
+    profile = toys.a_profile(
+        Lodger,
+        {**toys.OPERATIONS, "create": create},
+        manager={"args": {}},
+        policy={"per_session_timeout": True},
+    )
+    assert run(profile, steps, "with: {idle_timeout: 2h}\n").status == status
+
+
 # -- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -291,7 +329,7 @@ def test_a_session_that_was_refused_cannot_be_spoken_of() -> None:
 
 
 def test_time_does_not_go_back() -> None:
-    with pytest.raises(UsageError, match=r"a.session.yaml:5:\d+: advance: .* in the past"):
+    with pytest.raises(UsageError, match=r"a.session.yaml:5:\d+: advance: that instant is 1m in the past"):
         run(toys.Toy, "- create: {as: a}\n- advance: {to_timeout_of: a, minus: 31m}\n")
 
 

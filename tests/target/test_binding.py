@@ -230,8 +230,8 @@ def test_methods_that_a_made_object_lacks_are_all_named() -> None:
 
     with pytest.raises(UsageError) as caught:
         made(factory, {"create": "create() -> id", "get": "fetsh(id) -> data", "delete": "delete(id)"})
-    assert "SimpleNamespace has no 'fetsh', did you mean 'fetch'?" in str(caught.value)
-    assert "has no 'delete'" in str(caught.value)
+    assert "SimpleNamespace has no method or attribute 'fetsh', did you mean 'fetch'?" in str(caught.value)
+    assert "has no method or attribute 'delete'" in str(caught.value)
 
 
 def test_a_manager_that_was_not_made_is_our_fault() -> None:
@@ -605,11 +605,22 @@ def test_a_session_that_is_a_dict_is_walked_by_its_keys() -> None:
     assert ok(binding, "ttl", id="x").seconds_us == 5_000_000
 
 
-def test_a_session_object_unlike_its_profile_is_a_failure_of_the_target() -> None:
+def test_a_session_object_unlike_its_profile_is_the_users_mistake() -> None:
     binding = made(Holding, {**HOLDING, "update": "store(session)"}, session={"id": "id", "data": "contents"})
-    outcome = done(binding, "create")
+    with pytest.raises(UsageError, match=r"column \d+: .*has no 'contents'.*; write the result word that fits"):
+        done(binding, "create")
+
+
+def test_an_answer_unlike_those_before_it_is_a_failure_of_the_target() -> None:
+    class Fickle(Plain):
+        def count(self) -> Any:
+            return 1 if not hasattr(self, "asked") and setattr(self, "asked", True) is None else "many"
+
+    binding = made(Fickle, {"create": "create(id) -> id", "count": "count() -> count"})
+    assert ok(binding, "count").count == 1
+    outcome = done(binding, "count")
     assert isinstance(outcome, Failed)
-    assert "has no 'contents'" in outcome.error
+    assert "answered 'many' where `-> count` was expected" in outcome.error
 
 
 def test_the_id_of_a_session_that_is_saved_under_a_new_one_is_told() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sessionguard.core.findings import is_scribbled
 from pytest_sessionguard.core.operations import Operation
 from pytest_sessionguard.core.values import FrozenMap, freeze
 from pytest_sessionguard.target import session_objects
@@ -159,9 +160,9 @@ def test_an_update_of_data_that_has_no_keys_replaces_it() -> None:
 def test_scribbling_reaches_every_level_and_is_recognised() -> None:
     data = {"a": [1, {"b": 2}]}
     assert session_objects.scribble(data)
-    assert session_objects.is_scribbled(freeze(data))
-    assert session_objects.is_scribbled(freeze(data["a"][1]))
-    assert not session_objects.is_scribbled(freeze({"a": [1, {"b": {2}}]}))
+    assert is_scribbled(freeze(data))
+    assert is_scribbled(freeze(data["a"][1]))
+    assert not is_scribbled(freeze({"a": [1, {"b": {2}}]}))
 
 
 @pytest.mark.parametrize("data", [None, "text", b"bytes", 5, (1, 2), frozenset({1})])

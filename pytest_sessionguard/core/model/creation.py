@@ -122,6 +122,8 @@ def _new(state: State, ask: Ask) -> Iterator[Alternative]:
     limit = ask.policy.limit
     name = room.admission(state, ask)
     proves = "limit.released" if limit is not None and len(state.records) >= limit else "lifecycle.create"
+    if ask.event.operation.id in state.records:
+        proves = "lifecycle.id-reuse"
     for world in room.worlds_with_room(state, ask):
         yield replace(_made(world, ask, name), proves=proves)
     yield from room.refusals(state, ask)

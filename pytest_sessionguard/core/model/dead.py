@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pytest_sessionguard.core.model import blame, live, room
-from pytest_sessionguard.core.model.cases import NOTHING, died, fresh_id, keeping, own_id, seen, visible
+from pytest_sessionguard.core.model.cases import NOTHING, died, fresh_id, keeping, overdue, own_id, seen, visible
 from pytest_sessionguard.core.model.expecting import Alternative, Facet, same
 from pytest_sessionguard.core.model.missing import missing
 from pytest_sessionguard.core.model.moments import ALIVE
@@ -40,7 +40,9 @@ def on_dead(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
 def _by_word(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
     word = visible(state, record, ask, ask.verb)
     is_shown = word == "stale" or (word == "marked" and ask.verb == "get")
-    yield from missing(state, ask, record, dead=True, dropped=is_shown)
+    late = ask.policy.of("expired", ask.verb) != "gone" and overdue(state, record, ask)
+    for one in missing(state, ask, record, dead=True, dropped=is_shown):
+        yield replace(one, property="sweep.background", line=("sweep_interval",)) if late else one
     match word:
         case "marked":
             yield from _marked(state, ask, record)

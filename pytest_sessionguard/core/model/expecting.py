@@ -100,7 +100,8 @@ class Alternative:
         told = [facet for facet in self.facets if getattr(given, facet.name) is not UNSET]
         if not told:
             told = [facet for facet in self.facets if facet.name in _TELLING]
-        return "ok" + (f": {', '.join(f'{facet.name}={facet.says}' for facet in told)}" if told else "")
+        said = dict.fromkeys(f"{facet.name}={facet.says}" for facet in told)
+        return "ok" + (f": {', '.join(said)}" if said else "")
 
 
 _TELLING = frozenset({"id", "data", "value", "count", "ids", "seconds_us", "metrics"})

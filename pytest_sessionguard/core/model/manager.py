@@ -46,7 +46,7 @@ def _sweep(state: State, ask: Ask) -> Iterator[Alternative]:
     def after(answer: Answer | None) -> Iterable[State]:
         # One that was cut off, or that has a bound, may have come to some of them and not to others.
         is_partial = is_bounded or answer is None
-        swept = [died(record) if is_partial else _swept(record, ask) for record in over]
+        swept = [_perhaps_swept(record) if is_partial else _swept(record, ask) for record in over]
         return (tagged(state.having(*swept), "swept"),)
 
     name = "sweep.survives-errors" if is_faulty else "sweep.complete"
@@ -55,15 +55,26 @@ def _sweep(state: State, ask: Ask) -> Iterator[Alternative]:
         Facet("count", lambda told: told >= least, f"{least} at least", name),
         Facet("count", lambda told: told <= most, f"{most} at most", "sweep.only-expired"),
     )
-    yield Alternative(kind="ok", facets=facets, after=after, property=name, line=("idle_timeout", "absolute_timeout"))
+    yield Alternative(
+        kind="ok",
+        facets=facets,
+        after=after,
+        property=name,
+        proves=name if over else "lifecycle.errors",  # One that had nothing to do has shown nothing.
+        line=("idle_timeout", "absolute_timeout"),
+    )
     if not least:
         yield Alternative(kind="absent", words=NOTHING, after=after, property=name, line=("idle_timeout",))
+
+
+def _perhaps_swept(record: Record) -> Record:
+    return replace(died(record), how=record.how or "purged", doubt=True)
 
 
 def _swept(record: Record, ask: Ask) -> Record:
     """Return the record of an expired session that a sweep has removed."""
     shown = any(ask.policy.of("expired", verb) != "gone" for verb in ("get", "list", "count"))
-    return replace(record, phase=GONE, how=record.how or ("swept" if shown else "purged"))
+    return replace(record, phase=GONE, doubt=False, how=record.how or ("swept" if shown else "purged"))
 
 
 def _is_untouched(state: State, record: Record, ask: Ask) -> bool:
@@ -78,7 +89,7 @@ def _clear(state: State, ask: Ask) -> Iterator[Alternative]:
     least = sum(standing(record, ask.now, ask.policy) == ALIVE for record in stored)
 
     def after(answer: Answer | None) -> Iterable[State]:
-        return (_ended(state, stored, cut_off=answer is None),)
+        return (_ended(state, ask, stored, cut_off=answer is None),)
 
     says = str(least) if least == len(stored) else f"{least} to {len(stored)}"
     facet = Facet("count", lambda told: least <= told <= len(stored), says, "lifecycle.delete")
@@ -87,11 +98,15 @@ def _clear(state: State, ask: Ask) -> Iterator[Alternative]:
         yield Alternative(kind="absent", words=NOTHING, after=after, property="lifecycle.delete", line=("missing",))
 
 
-def _ended(state: State, stored: list[Record], *, cut_off: bool) -> State:
+def _ended(state: State, ask: Ask, stored: list[Record], *, cut_off: bool) -> State:
     """Return the state after sessions were ended one by one; cut off, each of them may live still."""
     if cut_off:
         return state.having(*(replace(one, doubt=True, how="cleared") for one in stored if one.phase == LIVE))
-    return state.having(*(replace(one, phase=GONE, how="cleared", doubt=False) for one in stored))
+    ended = []
+    for one in stored:
+        how = "cleared" if standing(one, ask.now, ask.policy) == ALIVE else "purged"
+        ended.append(replace(one, phase=GONE, how=how, doubt=False))
+    return state.having(*ended)
 
 
 def _pop_item(state: State, ask: Ask) -> Iterator[Alternative]:
@@ -117,7 +132,7 @@ def _pop_item(state: State, ask: Ask) -> Iterator[Alternative]:
 def _start(state: State, ask: Ask) -> Iterator[Alternative]:
     del ask
     after = keeping(replace(state, running=True, closed=False))
-    yield Alternative(kind="ok", after=after, property="sweep.background")
+    yield Alternative(kind="ok", after=after, property="lifecycle.errors")
 
 
 def _stop(state: State, ask: Ask) -> Iterator[Alternative]:
@@ -133,7 +148,7 @@ def _close(state: State, ask: Ask) -> Iterator[Alternative]:
     def after(answer: Answer | None) -> Iterable[State]:
         shut = replace(state, running=False, closed=True)
         ends = ask.policy.close == "ends"
-        return (_ended(shut, concerned(state, ask), cut_off=answer is None) if ends else shut,)
+        return (_ended(shut, ask, concerned(state, ask), cut_off=answer is None) if ends else shut,)
 
     yield Alternative(kind="ok", after=after, property="resources.stop-in-time", line=("stop_within", "close"))
 

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any, Final
 
 from pytest_sessionguard.core.model import blame, moments
-from pytest_sessionguard.core.model.cases import NOTHING, died, keeping, purged, seen, visible
+from pytest_sessionguard.core.model.cases import NOTHING, died, keeping, overdue, purged, seen, visible
 from pytest_sessionguard.core.model.expecting import Alternative, Facet
 from pytest_sessionguard.core.model.moments import ALIVE, DEAD
 from pytest_sessionguard.core.model.state import GONE, LIVE, Ask, Phantom, Record, State, standing
@@ -40,16 +40,29 @@ def _parted(state: State, ask: Ask) -> tuple[list[Record], list[Record]]:
     return certain, perhaps
 
 
-def _property(state: State, ask: Ask, certain: list[Record]) -> str:
-    """Return what a wrong view of all breaks: the telling session's own story, else that views agree."""
+def _own(ask: Ask) -> str:
+    return "lifecycle.list" if ask.verb == "list" else "lifecycle.views-agree"
+
+
+def _if_too_many(state: State, ask: Ask) -> str:
+    """Return what is broken where a view shows one that is dead: that one's own story."""
     for record in concerned(state, ask):
-        if record.phase == LIVE and standing(record, ask.now, ask.policy) == DEAD:
+        if standing(record, ask.now, ask.policy) != DEAD:
+            continue
+        if ask.policy.of("expired", ask.verb) != "gone" and overdue(state, record, ask):
+            return "sweep.background"
+        if record.phase == LIVE:
             return blame.absence(record, ask)
+    return _own(ask)
+
+
+def _if_too_few(ask: Ask, certain: list[Record]) -> str:
+    """Return what is broken where a view leaves a living one out: that one's own story, where it has a telling one."""
     for record in certain:
         name = blame.presence(record, ask)
-        if not name.startswith("lifecycle."):
+        if not name.startswith("lifecycle.") and name != "expiry.not-early":
             return name
-    return "lifecycle.list" if ask.verb == "list" else "lifecycle.views-agree"
+    return _own(ask)
 
 
 # -- list ------------------------------------------------------------------------------------------------------------
@@ -65,13 +78,14 @@ def listing(state: State, ask: Ask) -> Iterator[Alternative]:
     any_of = [one for one in known if one.names]
     may = {key for one in (*known, *perhaps) for key in (one.id, *one.names)}
 
-    def right(told: Any) -> bool:
-        strangers = set(told) - may
-        if len(set(told)) != len(told) or not must.issubset(told):
-            return False
-        if not all(any(one.answers_to(key) for key in told) for one in any_of):
-            return False
-        return least <= len(strangers) <= len(phantoms) and not any(key in state.records for key in strangers)
+    def shows_no_stranger(told: Any) -> bool:
+        return len(set(told)) == len(told) and least <= sum(key not in state.records for key in told) <= len(phantoms)
+
+    def shows_nothing_over(told: Any) -> bool:
+        return all(key in may or key not in state.records for key in told)
+
+    def shows_every_one(told: Any) -> bool:
+        return must.issubset(told) and all(any(one.answers_to(key) for key in told) for one in any_of)
 
     def after(answer: Answer | None) -> Iterable[State]:
         if answer is None or (isinstance(answer.ids, Unset) and not _is_empty(answer)):
@@ -82,9 +96,14 @@ def listing(state: State, ask: Ask) -> Iterator[Alternative]:
     says = "[" + ", ".join(sorted(repr(one.id) for one in known)) + "]"
     if may - {one.id for one in known}:
         says += " and perhaps " + ", ".join(sorted(repr(one) for one in may - {one.id for one in known}))
-    name = _property(state, ask, certain)
-    facets = (Facet("ids", right, says, name), _number(certain, perhaps, name))
-    yield Alternative(kind="ok", facets=facets, after=after, property=name, line=("idle_timeout", "expired"))
+    name, over = _if_too_few(ask, certain), _if_too_many(state, ask)
+    facets = (
+        Facet("ids", shows_no_stranger, says, _own(ask)),
+        Facet("ids", shows_nothing_over, says, over),
+        Facet("ids", shows_every_one, says, name),
+        *_number(certain, perhaps, name, over),
+    )
+    yield Alternative(kind="ok", facets=facets, after=after, property=name, proves=_proves(name, over), line=_LINE)
     if not certain:
         yield Alternative(kind="absent", words=NOTHING, after=after, property=name, line=("missing",))
 
@@ -142,20 +161,28 @@ def _recognised(state: State, phantoms: list[Record], strangers: frozenset[Sessi
 # -- count -----------------------------------------------------------------------------------------------------------
 
 
-def _number(certain: list[Record], perhaps: list[Record], name: str) -> Facet:
+def _number(certain: list[Record], perhaps: list[Record], name: str, over: str) -> tuple[Facet, Facet]:
     least = len(certain)
     most = least + len(perhaps) + sum(len(one.names) for one in (*certain, *perhaps))
     says = str(least) if least == most else f"{least} to {most}"
-    return Facet("count", lambda told: least <= told <= most, says, name)
+    return Facet("count", lambda told: told <= most, says, over), Facet("count", lambda told: told >= least, says, name)
+
+
+def _proves(name: str, over: str) -> str:
+    """Return what a right view has put to the test: the dead not shown before the living shown."""
+    return name if over.startswith("lifecycle.") else over
+
+
+_LINE: Final = ("idle_timeout", "absolute_timeout", "expired")
 
 
 def counting(state: State, ask: Ask) -> Iterator[Alternative]:
     """Count what a list would show."""
     certain, perhaps = _parted(state, ask)
-    name = _property(state, ask, certain)
+    name, over = _if_too_few(ask, certain), _if_too_many(state, ask)
     after = keeping(state.having(*(seen(record, ask) for record in certain)) if ask.policy.renews("count") else state)
-    facet = _number(certain, perhaps, name)
-    yield Alternative(kind="ok", facets=(facet,), after=after, property=name, line=("idle_timeout", "expired"))
+    facets = _number(certain, perhaps, name, over)
+    yield Alternative(kind="ok", facets=facets, after=after, property=name, proves=_proves(name, over), line=_LINE)
     if not certain:
         yield Alternative(kind="absent", words=NOTHING, after=after, property=name, line=("missing",))
 

@@ -27,12 +27,9 @@ _CONFLICT = frozenset({"conflict"})
 def update(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
     """Merge changes into the data, or replace it, as `update` says."""
     changes, data = ask.event.operation.changes, record.data
-    after: Any = UNSET
     if ask.policy.update == "replace":
-        after = changes
-    elif isinstance(data, FrozenMap) and isinstance(changes, FrozenMap):
-        after = data.merged(changes)
-    return _writing(state, ask, record, after)
+        return _writing(state, ask, record, changes)
+    return _merging(state, ask, record, data, changes)
 
 
 def save(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
@@ -42,9 +39,24 @@ def save(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
 
 def put(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
     """Set one key."""
-    operation, data = ask.event.operation, record.data
-    after = data.merged({operation.key: operation.value}) if isinstance(data, FrozenMap) else UNSET
-    return _writing(state, ask, record, after)
+    operation = ask.event.operation
+    return _merging(state, ask, record, record.data, FrozenMap({operation.key: operation.value}))
+
+
+def _merging(state: State, ask: Ask, record: Record, data: Any, changes: Any) -> Iterator[Alternative]:
+    """Write changes into the data; where that is not known, whatever is told must have taken them."""
+    if isinstance(data, FrozenMap) and isinstance(changes, FrozenMap):
+        yield from _writing(state, ask, record, data.merged(changes))
+        return
+
+    def has_taken(told: Any) -> bool:
+        if not isinstance(told, FrozenMap) or not isinstance(changes, FrozenMap):
+            return True
+        return all(key in told and told[key] == value for key, value in changes.items())
+
+    merged = Facet("data", has_taken, f"with {changes!r}", "data.merge")
+    for one in _writing(state, ask, record, UNSET):
+        yield replace(one, facets=(*one.facets, merged)) if one.kind == "ok" else one
 
 
 def append(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:

@@ -9,7 +9,7 @@ of operations and answers.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +110,9 @@ class NaiveManager:
     # -- storing
 
     def drop_some(self) -> None:
-        """Any access may drop what has expired."""
+        """Any access may drop what has expired, unless it has promised to replace it."""
+        if "replacement" in self.policy.written:
+            return
         for key in sorted(self.sessions):
             if self.is_dead(self.sessions[key]) and self.choose([False, True]):
                 self.end(key, "expired")
@@ -319,8 +321,7 @@ class NaiveManager:
             revives = policy.revivable and verb in policy.activity
             if revives:
                 one["dead"] = False
-            answer = self.on_live(operation, key, one, renewing=revives)
-            return answer
+            return self.on_live(operation, key, one, renewing=revives)
         if verb == "delete":
             self.end(key, "expired")
         return self.missing(operation, was_expired=True)
@@ -349,13 +350,9 @@ class NaiveManager:
             raise Refusal("expired")
         word = policy.of("missing", verb)
         if word == "error":
-            if (
-                verb in {"touch", "delete", "exists"}
-                and self.shape.tells_found
-                and not policy.named_for("missing", verb)
-            ):
-                if self.choose([False, True]):
-                    raise Nothing("false")
+            may_say_false = verb in {"touch", "delete", "exists"} and not policy.named_for("missing", verb)
+            if may_say_false and self.shape.tells_found and self.choose([False, True]):
+                raise Nothing("false")
             raise Refusal("missing")
         if word in ("none", "false", "empty"):
             raise Nothing(word)
@@ -365,11 +362,11 @@ class NaiveManager:
         key = self.find(operation.id) if word == "creates" else self.fresh()
         if key in self.sessions:
             self.end(key, "expired")
-        data = EMPTY
+        data: Any = EMPTY
         if operation.changes is not UNSET:
-            data = operation.changes  # type: ignore[assignment]  # a mapping by now
+            data = operation.changes
         elif operation.data is not UNSET:
-            data = operation.data  # type: ignore[assignment]  # a mapping by now
+            data = operation.data
         elif verb == "put":
             data = FrozenMap({operation.key: operation.value})
         elif self.first_data is not None:
@@ -454,9 +451,9 @@ class NaiveManager:
                 if operation.verb in self.policy.activity:
                     one["active"] = self.now()
                 found.append(key)
-            elif self.policy.of("expired", operation.verb) == "stale":
-                found.append(key)
-            elif self.policy.of("expired", operation.verb) == "marked" and self.choose([True, False]):
+                continue
+            word = self.policy.of("expired", operation.verb)
+            if word == "stale" or (word == "marked" and self.choose([True, False])):
                 found.append(key)
         return found
 
@@ -496,40 +493,3 @@ class NaiveManager:
         """Return everything that matters from now on, to tell worlds apart."""
         stored = tuple(sorted((key, tuple(sorted(one.items()))) for key, one in self.sessions.items()))
         return (stored, tuple(sorted(self.ended.items())), tuple(sorted(self.heirs.items())), self.issued)
-
-
-def every_way(manager: NaiveManager, operation: Operation) -> Iterator[tuple[Outcome, NaiveManager]]:
-    """Give every answer that the manager may give, each with the manager that is left."""
-    script: list[int] = []
-    while True:
-        twin = manager.twin()
-        taken: list[tuple[int, int]] = []
-
-        def choose(options: list[Any], taken: list[tuple[int, int]] = taken) -> Any:
-            place = len(taken)
-            index = script[place] if place < len(script) else 0
-            taken.append((index, len(options)))
-            return options[index]
-
-        outcome = twin.ask(operation, choose)
-        twin.choose = _nothing_to_choose
-        yield outcome, twin
-        while taken and taken[-1][0] + 1 >= taken[-1][1]:
-            taken.pop()
-        if not taken:
-            return
-        script = [index for index, _ in taken]
-        script[-1] += 1
-
-
-def _nothing_to_choose(options: list[Any]) -> Any:
-    raise AssertionError("a choice outside an operation")
-
-
-def worlds_after(worlds: Iterable[NaiveManager], operation: Operation) -> dict[Outcome, dict[Any, NaiveManager]]:
-    """Return every answer that one of the managers may give, each with the managers that are left."""
-    found: dict[Outcome, dict[Any, NaiveManager]] = {}
-    for manager in worlds:
-        for outcome, after in every_way(manager, operation):
-            found.setdefault(outcome, {})[after.frozen()] = after
-    return found

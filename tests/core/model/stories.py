@@ -11,7 +11,7 @@ from pytest_sessionguard.core.model import Model
 from pytest_sessionguard.core.model.moments import EXACT_STEP_US
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome, Refused, Unknown
 from pytest_sessionguard.core.policy import Policy
-from pytest_sessionguard.core.values import FrozenMap, freeze
+from pytest_sessionguard.core.values import freeze
 
 # One step of the clock on which a double is exact, and an instant to begin at.
 TICK_US = EXACT_STEP_US
@@ -25,7 +25,8 @@ EVERYTHING = frozenset(
 
 
 def ok(**told: Any) -> Ok:
-    return Ok(Answer(**{name: freeze(value) for name, value in told.items()}))
+    frozen: dict[str, Any] = {name: freeze(value) for name, value in told.items()}
+    return Ok(Answer(**frozen))
 
 
 def refused(*kinds: str) -> Refused:
@@ -42,7 +43,7 @@ CUT_OFF = Unknown("cancelled")
 def operation(verb: str, session_id: Any = None, **given: Any) -> Operation:
     named = {} if session_id is None else {"id": session_id}
     for name, value in given.items():
-        named[name] = FrozenMap(value) if isinstance(value, dict) else value
+        named[name] = freeze(value) if isinstance(value, dict) else value
     return Operation(verb=verb, **named)
 
 

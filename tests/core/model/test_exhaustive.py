@@ -19,8 +19,9 @@ from pytest_sessionguard.core.operations import Failed, Operation, Outcome
 from pytest_sessionguard.core.policy import Policy, policy
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
 
-from .naive import NaiveManager, Shape, worlds_after
+from .naive import NaiveManager, Shape
 from .stories import EVERYTHING, START_US, TICK_US, ok, operation, refused
+from .ways import worlds_after
 
 IDLE = 4 * TICK_US / 1_000_000  # seconds: four ticks
 ONE, TWO, BOTH, CHANGE = {"a": 1}, {"a": 2}, {"a": 1, "b": 2}, {"b": 2}
@@ -167,7 +168,15 @@ POLICIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", POLICIES)
 def test_the_model_accepts_exactly_what_a_correct_manager_may_answer(name: str) -> None:
     rule = a_policy(**POLICIES[name])
-    alphabet = [step for step in ALPHABET if step is not CREATE_2 or rule.limit is not None or name == "defaults"]
-    walk = Walk(rule, alphabet)
-    walk.from_start(4)
-    assert walk.checked > 1_000
+    walk = Walk(rule, [step for step in ALPHABET if not _says_nothing_new(step, rule, name)])
+    walk.from_start(3 if "made" in name else 4)  # A session made by the way may hold anything: that is many worlds.
+    assert walk.checked > 500
+
+
+def _says_nothing_new(step: Operation | int, rule: Policy, name: str) -> bool:
+    """Say whether the operation is left to the policies that it is about, so that the walk stays short."""
+    if name == "defaults":
+        return False
+    if step is CREATE_2:
+        return rule.limit is None
+    return step in (UPDATE, DELETE) and not rule.written & {"expired", "missing", "update", "at_timeout"}

@@ -1,4 +1,4 @@
-"""A registry of workers: who was not heard of for a while is stale, but stays, and may come back, until it is purged."""
+"""A registry of workers: who was not heard of for a while is stale, stays, and may come back until it is purged."""
 
 from __future__ import annotations
 

@@ -1,0 +1,147 @@
+"""What another value of an unwritten key would explain: the finding names the key and the value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from .planted import DATA, HOUR, LIVES, PLANTED, a_session, story, two
+from .stories import Story, ok, operation, refused
+
+UNDECLARED: dict[str, tuple[str, str, Story]] = {
+    "alive at its timeout": ("at_timeout", 'at_timeout = "alive"', a_session().advance(HOUR).did("get", "s1", LIVES)),
+    "a get that renews": (
+        "activity",
+        'activity = ["create", "touch", "update", "save", "put", "append", "use", "resume", "get"]',
+        a_session().advance(HOUR / 2).did("get", "s1", LIVES).advance(HOUR * 0.75).did("get", "s1", LIVES),
+    ),
+    "a missing session that is an error": (
+        "missing",
+        'missing = { get = "error" }',
+        story().did("get", "s1", refused("missing")),
+    ),
+    "a missing session that is made": (
+        "missing",
+        'missing = { get = "creates" }',
+        story().did("get", "s1", ok(data={"x": 0})),
+    ),
+    "an id that is returned": (
+        "existing",
+        'existing = "return"',
+        a_session().did("create", "s1", ok(id="s1", data=DATA)),
+    ),
+    "an id that is replaced": (
+        "existing",
+        'existing = "replace"',
+        a_session().did("create", "s1", ok(id="s1"), data={"z": 1}).did("get", "s1", ok(data={"z": 1})),
+    ),
+    "an id that is refused with false": (
+        "existing",
+        'existing = "false"',
+        a_session().did("create", "s1", ok(flag=False)),
+    ),
+    "an expired session that is shown": (
+        "expired",
+        'expired = { get = "stale" }',
+        a_session().advance(HOUR + 1).did("get", "s1", LIVES),
+    ),
+    "an expired session that revives": (
+        "revivable",
+        "revivable = true",
+        a_session(expired="stale")
+        .advance(HOUR + 1)
+        .did("touch", "s1", ok(found=True))
+        .did("sweep", None, ok(count=0))
+        .did("get", "s1", LIVES),
+    ),
+    "an expired id that is taken": (
+        "expired_id",
+        'expired_id = "taken"',
+        a_session().advance(HOUR + 1).did("create", "s1", refused("exists")),
+    ),
+    "expired sessions that do not count": (
+        "limit_counts",
+        'limit_counts = "live"',
+        a_session(limit=1, expired="stale").advance(HOUR + 1).did("create", "s2", ok(id="s2")).did("get", "s1", LIVES),
+    ),
+    "the oldest put out": (
+        "at_limit",
+        'at_limit = "evict-oldest"',
+        a_session(limit=1).did("create", "s2", ok(id="s2")),
+    ),
+    "false at the limit": (
+        "at_limit",
+        'at_limit = "false"',
+        a_session(limit=1).did("create", "s2", ok(absent="false")),
+    ),
+    "a limit for each owner": (
+        "limit_scope",
+        'limit_scope = "owner"',
+        story(limit=1, at_limit="error")
+        .did("create", "s1", ok(id="s1"), owner="u")
+        .did("create", "s2", ok(id="s2"), owner="v"),
+    ),
+    "a limit": ("limit", "limit = 2", two().did("create", "s3", refused("limit"))),
+    "an update that replaces": (
+        "update",
+        'update = "replace"',
+        a_session().did("update", "s1", ok(), changes={"b": 2}).did("get", "s1", ok(data={"b": 2})),
+    ),
+    "an old id that lives on": (
+        "old_id",
+        'old_id = "alive"',
+        a_session().did("rotate", "s1", ok(id="s9")).did("get", "s1", LIVES),
+    ),
+    "conflicts between updates": (
+        "concurrent_updates",
+        'concurrent_updates = "conflict"',
+        a_session().together(
+            (operation("update", "s1", changes={"b": 1}), ok()),
+            (operation("update", "s1", changes={"c": 1}), refused("conflict")),
+        ),
+    ),
+    "the last of two updates": (
+        "concurrent_updates",
+        'concurrent_updates = "last-wins"',
+        a_session()
+        .together(
+            (operation("update", "s1", changes={"b": 1}), ok()), (operation("update", "s1", changes={"c": 1}), ok())
+        )
+        .did("get", "s1", ok(data={"a": 1, "c": 1})),
+    ),
+    "a clock that counts": (
+        "clock",
+        'clock = "monotonic"',
+        a_session().set_clock(2 * HOUR).did("get", "s1", ok(data=DATA)),
+    ),
+    "a clock set back": (
+        "clock_back",
+        'clock_back = "undeclared"',
+        a_session(clock="wall").advance(HOUR + 1).set_clock(-HOUR).did("get", "s1", LIVES),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNDECLARED)
+def test_a_key_that_would_explain_it_is_named(name: str) -> None:
+    key, value, told = UNDECLARED[name]
+    found = told.finding
+    assert found is not None
+    assert (found.undeclared, found.undeclared_value) == (key, value)
+
+
+@pytest.mark.parametrize("name", UNDECLARED)
+def test_a_key_that_is_written_is_not_blamed(name: str) -> None:
+    key, _, told = UNDECLARED[name]
+    told.model = replace(told.model, policy=replace(told.model.policy, written=told.model.policy.written | {key}))
+    found = told.finding
+    assert found is not None
+    assert found.undeclared != key
+
+
+@pytest.mark.parametrize("name", ["data lost by a rotation", "a resource never closed", "a delete that does nothing"])
+def test_what_no_key_explains_names_none(name: str) -> None:
+    found = PLANTED[name].wrong().finding
+    assert found is not None
+    assert found.undeclared is None
