@@ -31,7 +31,7 @@ class Installation:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self._captured = _CAPTURED_WITH_LOCKS if clock.threads else _CAPTURED
+        self._captured = _CAPTURED_WITH_LOCKS if clock.threads and not threads.are_locks_kept() else _CAPTURED
         self._freeze: frozen.Freeze | None = None
         self._replaced: list[tuple[Any, str, Any]] = []
 

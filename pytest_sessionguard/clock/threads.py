@@ -126,6 +126,46 @@ def _monotonic() -> float:
     return turns.clock.monotonic_us / 1_000_000
 
 
+def rest() -> None:
+    """Let the clock rest: the owner waits in real time, and because it keeps its turn, no other thread runs."""
+    turns = CURRENT.turns
+    if turns is not None:
+        turns.runners.pop(turns.owner.ident, None)
+        READINGS.owner = 0
+
+
+def work_on() -> None:
+    """End the rest."""
+    turns = CURRENT.turns
+    if turns is not None:
+        turns.work_on()
+
+
+# -- locks -----------------------------------------------------------------------------------------------------------
+
+_kept: list[tuple[Any, str, Any]] = []
+
+
+def keep_locks() -> None:
+    """Put the lock factories in place for all that is imported from now on, a clock in force or not."""
+    if not _kept:
+        for owner, name, stand_in in PATCHES:
+            if (owner, name) in _LOCK_PLACES:
+                _kept.append((owner, name, owner.__dict__[name]))
+                setattr(owner, name, stand_in)
+
+
+def give_locks_back() -> None:
+    """Put the real factories back; locks that were made meanwhile work on."""
+    while _kept:
+        setattr(*_kept.pop())
+
+
+def are_locks_kept() -> bool:
+    """Say whether the factories are in place without a clock."""
+    return bool(_kept)
+
+
 # -- threads ---------------------------------------------------------------------------------------------------------
 
 _start, _join, _is_alive = threading.Thread.start, threading.Thread.join, threading.Thread.is_alive
@@ -178,7 +218,7 @@ def thread_join(self: threading.Thread, timeout: float | None = None) -> None:
     """Wait for a thread's end, in virtual time between virtual threads."""
     runner = vars(self).get(_RUNNER)
     here = me()
-    if here is None or runner is None or runner is here[1]:
+    if here is None or runner is None or runner is here[1] or (runner.turns is not here[0] and not runner.done):
         return _join(self, timeout)
     if not runner.done:
         turns = here[0]
@@ -348,3 +388,9 @@ def _patches() -> list[tuple[Any, str, Any]]:
 
 
 PATCHES: Final = _patches()
+_LOCK_PLACES: Final = (
+    (threading, "Lock"),
+    (threading, "_allocate_lock"),
+    (threading, "RLock"),
+    (queue, "SimpleQueue"),
+)

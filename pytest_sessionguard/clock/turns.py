@@ -475,8 +475,7 @@ class Turns:
                 self.wake(waiter)
             if self.over:
                 return
-            if len(self.runners) == 1 and not (self.ready or self.deadlines or self.away or self.handed_out):
-                READINGS.owner = self.owner.ident
+            self._alone_again()
             if self.holder is runner:
                 self.holder = None
             if self.holder is None:
@@ -491,6 +490,16 @@ class Turns:
             self.away.add(runner)
             self.holder = None
             self._give(self._next(), None)
+
+    def work_on(self) -> None:
+        """Take the owner back that waited in real time for a while."""
+        with MU:
+            self.runners[self.owner.ident] = self.owner
+            self._alone_again()
+
+    def _alone_again(self) -> None:
+        if len(self.runners) == 1 and not (self.ready or self.deadlines or self.away or self.handed_out):
+            READINGS.owner = self.owner.ident
 
     def _back(self, me: Runner) -> None:
         me.away = me.declared = False
