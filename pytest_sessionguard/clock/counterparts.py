@@ -26,7 +26,7 @@ _DEEPEST: Final = 3
 class Pair(NamedTuple):
     """A value in real and in virtual time.
 
-    `of_classes`: nothing but freezegun's fake classes tells the two apart, which a freeze outside the span uses as well.
+    `of_classes`: nothing but freezegun's fake classes tells the two apart; a freeze outside the span uses them too.
     """
 
     real: Any

@@ -1,10 +1,10 @@
 """asyncio under the clock: when a loop has nothing to do, time jumps to its next timer.
 
-One mechanism for every loop of a virtual thread, made before or inside the span: the selector.  While the owner is the
-only virtual thread, its loops move the clock themselves; among others they take their turn (see `loopturns`).  A loop that is idle
+One mechanism for every loop of a virtual thread, made before or inside the span: the selector.  A loop that is idle
 calls `select` with the time until its next timer; there, if nothing is readable and no real work is under way (see
-`underway`), the clock is moved and the loop goes on.  `advance` waits there too: a client is let go only when every
-timer of its instant has run and all that they set off has come to rest.
+`underway`), the clock is moved and the loop goes on.  While the owner is the only virtual thread, its loops move the
+clock themselves; among others they take their turn (see `loopturns`).  `advance` waits there too: a client is let go
+only when every timer of its instant has run and all that they set off has come to rest.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import queue
 import threading
 from _thread import allocate_lock, get_ident
 from collections import deque
+from contextlib import suppress
 from types import GenericAlias, TracebackType
 from typing import Any, Final
 
@@ -175,7 +176,7 @@ class VirtualSimpleQueue:
         self._items: deque[Any] = deque()
         self._waiters: deque[Waiter | ForeignWaiter] = deque()
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Add an item; never waits."""
@@ -256,7 +257,5 @@ def condition_wait(self: Any, timeout: float | None = None) -> bool:
     finally:
         self._acquire_restore(saved)
         if not woken:
-            try:
+            with suppress(ValueError):
                 self._waiters.remove(waiter)
-            except ValueError:
-                pass

@@ -1,7 +1,7 @@
 """Event loops among virtual threads: a loop that is idle gives up its turn until its next timer, or something real.
 
-Every loop of a virtual thread follows the clock.  What another thread sends to a loop comes by the loop's own pipe, which
-the scheduler looks into before any time passes.
+Every loop of a virtual thread follows the clock.  What another thread sends to a loop comes by the loop's own pipe,
+which the scheduler looks into before any time passes.
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ something that was submitted inside the span.
 
 from __future__ import annotations
 
+import _thread
 import queue
 import select
 import selectors
 import sys
 import threading
 import time
-from _thread import RLock as C_RLOCK
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable
 from concurrent.futures import Future, _base, process
@@ -48,7 +48,7 @@ class _OtherRLock(VirtualRLock):
 STAND_INS: Final[dict[Any, Any]] = {
     threading.Lock: VirtualLock,
     threading.RLock: VirtualRLock,
-    **({} if C_RLOCK is threading.RLock else {C_RLOCK: _OtherRLock}),
+    **({} if _thread.RLock is threading.RLock else {_thread.RLock: _OtherRLock}),
     **({} if allocate_lock is threading.Lock else {allocate_lock: VirtualLock}),
     queue.SimpleQueue: VirtualSimpleQueue,
 }
@@ -177,21 +177,24 @@ def thread_start(self: threading.Thread) -> None:
 
     What a tool starts, as pytest-timeout does, is real.
     """
-    here = None if READINGS.keeps_real_time[sys._getframe(1).f_globals.get("__name__", "")] else me()
+    here = me()
     if here is None or not getattr(self, "_initialized", False) or self._started.is_set():  # type: ignore[attr-defined]
         return _start(self)
     turns, runner = here
-    child = turns.newcomer(self)
+    child = None
     attributes = vars(self)
-    attributes[_RUNNER] = child
-    attributes["run"] = partial(_first_turn, self, turns, child, attributes.get("run"))
+    if not READINGS.keeps_real_time[sys._getframe(1).f_globals.get("__name__", "")]:
+        child = turns.newcomer(self)
+        attributes[_RUNNER] = child
+        attributes["run"] = partial(_first_turn, self, turns, child, attributes.get("run"))
     # The system's part of starting takes real time: for that long this thread waits as a real one.
     del turns.runners[runner.ident]
     try:
         _start(self)
     except BaseException:
-        turns.withdraw(child)
-        attributes.pop("run", None)
+        if child is not None:
+            turns.withdraw(child)
+            attributes.pop("run", None)
         raise
     finally:
         turns.runners[runner.ident] = runner
@@ -322,6 +325,8 @@ def virtual_select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = N
     rlist, wlist, xlist = list(rlist), list(wlist), list(xlist)
     ready = _select(rlist, wlist, xlist, 0)
     if any(ready):
+        # Who never waits, because there is always something to read, must not keep the others from their turns.
+        here[0].give_way(here[1])
         return ready
     found: list[Any] = []
 
@@ -343,6 +348,7 @@ def selector_select(
         return real(selector, timeout)
     ready = real(selector, 0)
     if ready:
+        here[0].give_way(here[1])
         return ready
     return select_in_turn(
         lambda: real(selector, 0), _due_us(here[0], timeout), lambda: list(selector.get_map().values()), _work(here[0])

@@ -223,7 +223,7 @@ class Turns:
         try:
             if not mine:
                 me.gate.acquire()
-            if self.over and not waiter.done:
+            if self._has_ended() and not waiter.done:
                 return self._wait_on(waiter, deadline_us)
         except BaseException:
             self._torn_out(me, waiter)
@@ -289,6 +289,10 @@ class Turns:
             except BaseException:
                 self._torn_out(me, None)
                 raise
+
+    def _has_ended(self) -> bool:
+        """Say whether the span has ended meanwhile: other threads end it."""
+        return self.over
 
     def _wait_on(self, waiter: Waiter, deadline_us: int | None) -> bool:
         """Go on waiting in real time: the span is over."""

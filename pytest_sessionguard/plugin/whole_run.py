@@ -1,10 +1,10 @@
 """A whole run in virtual time: every test of a suite that knows nothing of it.
 
-One clock is in force from the first test's set-up to the last one's tear-down, fixtures of every scope included, so that
-a thread or a loop that a module's fixture started lives in the same time as the tests that wait for it.  Between two
-tests the clock rests: pytest and its plugins wait in real time, and no thread of the suite runs.  For a test that is to
-keep real time, or that brings a clock of its own, the clock is taken out of force; threads that are left go on in real
-time.
+One clock is in force from the first test's set-up to the last one's tear-down, fixtures of every scope included: a
+thread or a loop that a module's fixture started lives in the same time as the tests that wait for it.  Between two
+tests the clock rests: pytest and its plugins wait in real time, and no thread of the suite runs.  For a test that is
+to keep real time, or that brings a clock of its own, the clock is taken out of force; threads that are left go on in
+real time.
 
 The lock factories are in place before the first conftest is imported, so that a lock of any module of the suite is
 handed over at the right virtual time.
@@ -46,7 +46,7 @@ class WholeRun:
         # Test -> virtual microseconds, real seconds; gathered in the run's main process.
         self.told: dict[str, tuple[int, float]] = {}
 
-    # -- in and out of force --------------------------------------------------------------------------------------------
+    # -- in and out of force ------------------------------------------------------------------------------------------
 
     def _is_real(self, item: pytest.Item) -> bool:
         return (
@@ -67,7 +67,7 @@ class WholeRun:
         self._clock = None
         self._stack.close()
 
-    # -- hooks ----------------------------------------------------------------------------------------------------------
+    # -- hooks --------------------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:

@@ -259,6 +259,7 @@ def test_one_loop_after_another_follows_the_same_clock(clock: VirtualClock) -> N
 
 def test_without_threads_a_loop_in_another_thread_keeps_real_time(real_threads: VirtualClock) -> None:
     clock = real_threads
+
     async def main() -> int:
         # A loop within a loop has to have its own thread.
         return await asyncio.to_thread(asyncio.run, inner())
@@ -591,6 +592,7 @@ def test_two_hundred_short_workers_never_lose_against_a_timer(clock: VirtualCloc
 
 def test_without_threads_a_worker_that_waits_for_a_timer_gets_it_in_real_time(real_threads: VirtualClock) -> None:
     clock = real_threads
+
     async def main() -> bool:
         flag = threading.Event()
         asyncio.get_running_loop().call_later(0.03, flag.set)
