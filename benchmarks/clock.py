@@ -75,7 +75,7 @@ def enter_exit(rounds: int, modules: int) -> Samples:
     """Enter and leave each rival, microseconds, with so many modules loaded."""
     load(modules)
     rivals = {
-        "ours": lambda: _once_us(lambda: VirtualClock().installed()),
+        "ours": lambda: _once_us(lambda: VirtualClock(threads=True).installed()),
         "ours_without_threads": lambda: _once_us(lambda: VirtualClock(threads=False).installed()),
         "freezegun": lambda: _once_us(lambda: freezegun.freeze_time(INSTANT)),
     }
@@ -141,12 +141,12 @@ def _sync_sleep_us() -> float:
         for _ in range(SLEEPS):
             time.sleep(1)
 
-    with VirtualClock().installed():
+    with VirtualClock(threads=True).installed():
         return _per_sleep_us(often)
 
 
 def _asyncio_sleep_us() -> float:
-    with VirtualClock().installed():
+    with VirtualClock(threads=True).installed():
         return _per_sleep_us(lambda: asyncio.run(_sleep_often(1)))
 
 
@@ -157,7 +157,7 @@ def _thread_switch_us() -> float:
         for _ in range(SLEEPS):
             time.sleep(1)
 
-    with VirtualClock().installed():
+    with VirtualClock(threads=True).installed():
         return _per_sleep_us(lambda: _run(often, often)) / 2
 
 
@@ -217,7 +217,7 @@ def timers(rounds: int) -> Samples:
             await asyncio.sleep(0)
 
     def ours() -> float:
-        with VirtualClock().installed():
+        with VirtualClock(threads=True).installed():
             return 1e3 * seconds(lambda: asyncio.run(many(False)))
 
     return in_turn(
@@ -234,7 +234,7 @@ def cleaner(rounds: int) -> Samples:
     """Advance an hour past a cleaner thread that wakes every second, milliseconds."""
 
     def ours() -> float:
-        with VirtualClock().installed() as clock:
+        with VirtualClock(threads=True).installed() as clock:
             stop, woke = threading.Event(), [0]
 
             def clean() -> None:

@@ -46,7 +46,7 @@ class VirtualClock:
         *,
         start: datetime | str | int = START_US,
         patience_us: int = PATIENCE_US,
-        threads: bool = True,
+        threads: bool = False,
         seed: int | None = None,
     ) -> None:
         # Plain attributes, because every faked reading goes through them; only the methods below write them.

@@ -25,9 +25,9 @@ from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 SECOND = 1_000_000
 
 
-@pytest.fixture
-def clock() -> Iterator[VirtualClock]:
-    clock = VirtualClock()
+@pytest.fixture(params=[False, True], ids=["real threads", "virtual threads"])
+def clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
+    clock = VirtualClock(threads=request.param)
     with clock.installed():
         yield clock
 

@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from typing import Any
 
 import pytest
 
@@ -97,11 +98,11 @@ WAITS: dict[str, Callable[[float], object]] = {
 }
 
 
-def taken(lock: object, *, elsewhere: bool = False) -> object:
+def taken(lock: Any, *, elsewhere: bool = False) -> Any:
     if elsewhere:
-        run(lock.acquire)  # type: ignore[attr-defined]
+        run(lock.acquire)
     else:
-        lock.acquire()  # type: ignore[attr-defined]
+        lock.acquire()
     return lock
 
 
