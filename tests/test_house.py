@@ -25,6 +25,7 @@ KEPT_IN = {
     "_pytest": (),
     "click": ("cli/",),
     "yaml": ("run/scenario_files.py",),
+    "coverage": ("run/coverage_data.py",),
     "freezegun": ("clock/frozen.py",),
     "hypothesis": ("explore/",),
     "prometheus_client": ("reference/prometheus.py",),

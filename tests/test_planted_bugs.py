@@ -201,6 +201,15 @@ BUGS: Final = (
         "The metrics tell how many sessions there are and how old they are",
         "metrics.consistent",
     ),
+    Planted(
+        "putting_does_not_count", "chat_cache", "Whoever was put a value last does not make room", "limit.eviction"
+    ),
+    Planted(
+        "late_values_wake_the_dead",
+        "chat_cache",
+        "A value put too late brings no session back",
+        "expiry.no-resurrection",
+    ),
 )
 
 # Properties that no story reaches -> what it would take.

@@ -27,12 +27,15 @@ SHIPPED: Final = ("reference-sync-memory", "reference-async-memory", "reference-
 # Promises that the reference manager can make, but does not in its shipped profiles: see VARIANTS.
 OTHER_PROMISES: Final = frozenset(
     {
+        "A count leaves out what has expired and counts what lives",
         "At an owner's limit his oldest session makes room and nobody else's",
         "At exactly its timeout a session still lives where that is the promise",
         "At the limit the oldest session makes room",
+        "Creators at once do not pass the limit together where the oldest makes room",
         "Each owner has a limit of his own",
         "Get or create gives the session that is there",
         "Get or create is activity for the session that is there",
+        "Nobody alive makes room while an expired session could",
         "What a session owns is closed once when it has to make room",
         "Whoever deletes an expired session is told that it was gone",
     }
@@ -44,6 +47,7 @@ PROMISES_OF_OTHERS: Final = frozenset(ONLY_IN_THE_ZOO)
 # A memory store forgets at a restart.
 ONLY_DURABLE: Final = frozenset(
     {
+        "A clock set back over a restart revives nothing",
         "A version still counts after a restart",
         "Sessions survive a restart",
         "The limit still counts after a restart",
@@ -55,7 +59,9 @@ ONLY_DURABLE: Final = frozenset(
 # The sync face cleans in a thread, which virtual time does not reach.
 ONLY_WITH_CLEANER: Final = frozenset(
     {
+        "The cleaner comes in time however a session falls between its rounds",
         "The cleaner goes on after a session that cannot be closed",
+        "The cleaner goes on after all was cleared",
         "The cleaner leaves a session alone that is used in between",
         "The cleaner removes an expired session within its interval",
         "What the cleaner has removed is not even shown as expired",

@@ -8,6 +8,10 @@ a freeze that ticks by itself keeps its own wall time.
 freezegun takes local time for UTC.  While our own factory has the say, its fake classes use the real zone of the
 process instead.  And they outlive every span, in values and in references that nobody can find: with nothing frozen
 they answer as the real classes, where freezegun's own would fail.
+
+Whatever they make meanwhile is of the real classes.  `isinstance` finds it in either, while code that asks for exactly
+`datetime`, in C above all (msgspec, orjson), or looks the class up in a table made beforehand (sqlite3) refuses a
+subclass.  The price: of a value that is no fake, `value.now()` tells real time.
 """
 
 from __future__ import annotations
@@ -102,7 +106,8 @@ def _with_fold(moment: Any) -> Any:
 
 def _foreigner_speaks() -> bool:
     """Say whether a freeze that is not the clock's own says what the wall time is."""
-    return any(type(top) is not ClockFactory for top in api.freeze_factories[-1:])
+    factories = api.freeze_factories
+    return bool(factories) and type(factories[-1]) is not ClockFactory
 
 
 def _wall_us() -> int:
@@ -149,9 +154,22 @@ def _astimezone(moment: Any, tz: Any = None) -> Any:
     return _with_fold(api.real_datetime.astimezone(moment, tz))
 
 
+def _making(fake: Any, real: Any) -> Any:
+    """Return a `__new__` for a fake class that makes real values, unless a foreign freeze speaks."""
+    make = real.__new__
+
+    def __new__(cls: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - it becomes the class's own
+        return make(real if cls is fake and not _foreigner_speaks() else cls, *args, **kwargs)
+
+    return staticmethod(__new__)
+
+
 def _mend() -> None:
     """Mend the fake classes for good: once their values are out, no end of a span can call them back."""
     datetimes, dates = api.FakeDatetime, api.FakeDate
+    for real, fake in STAND_INS.items():
+        fake.__new__ = _making(fake, real)
+        fake.min, fake.max = real.min, real.max
     for kind, name, mended, zoned in (
         (datetimes, "now", _mended_for_class, _now),
         (datetimes, "utcnow", _mended_for_class, _utcnow),
@@ -164,6 +182,15 @@ def _mend() -> None:
 
 
 _mend()
+
+
+def _reduced_datetime(moment: Any) -> tuple[Any, ...]:
+    """Take a real datetime apart for pickling, its fold with it, which freezegun's own way forgets."""
+    return api.FakeDatetime, api.real_datetime.__reduce_ex__(moment, _WITH_FOLD)[1]
+
+
+# The first protocol of pickle by which a datetime's state tells its fold.
+_WITH_FOLD: Final = 4
 
 
 def _monotonic() -> float:
@@ -241,10 +268,9 @@ class Freeze:
         api.tz_offsets.append(_NO_OFFSET)
         api.ignore_lists.append(())
         api.tick_flags.append(False)
-        if not self.shared:
-            # Pickling looks classes up by name, and finds the fakes.
-            copyreg.dispatch_table[api.real_datetime] = api.pickle_fake_datetime
-            copyreg.dispatch_table[api.real_date] = api.pickle_fake_date
+        # Pickling looks classes up by name, and finds the fakes.
+        copyreg.dispatch_table[api.real_datetime] = _reduced_datetime
+        copyreg.dispatch_table[api.real_date] = api.pickle_fake_date
 
     def stop(self) -> None:
         """Take the clock off, and with it every freeze that was begun inside the span and never ended.
@@ -256,7 +282,9 @@ class Freeze:
                 for stack in (api.freeze_factories, api.tz_offsets, api.ignore_lists, api.tick_flags):
                     del stack[place:]
                 break
-        if not api.freeze_factories:
+        if api.freeze_factories:
+            copyreg.dispatch_table[api.real_datetime] = api.pickle_fake_datetime
+        else:
             copyreg.dispatch_table.pop(api.real_datetime, None)
             copyreg.dispatch_table.pop(api.real_date, None)
         _note_foreign_wall()

@@ -148,7 +148,8 @@ class UnderWay:
         found = [thread for thread in live if thread not in self._there_before and thread not in workers]
         if not found:
             self._nobody = live
-        return found
+        # One that idles now may be given work any time, by no future of ours: it is asked before every jump.
+        return [thread for thread in found if not _idles_for_anyio(thread)]
 
     def _channels_busy_s(self, keys: Iterable[SelectorKey], self_pipe_fd: int) -> float:
         channels, known = {}, self._channels
@@ -192,6 +193,11 @@ class UnderWay:
         self._threads = seen
         busy = any(now - since_s < self.patience_s for _, since_s in seen.values())
         return LOOK_AGAIN_S if busy else 0.0
+
+
+def _idles_for_anyio(thread: threading.Thread) -> bool:
+    """Say whether a thread is a worker of anyio that waits for its next task: it keeps the list of those that do."""
+    return thread in getattr(thread, "idle_workers", ())
 
 
 def _bytes_in_flight(fd: int) -> bool:

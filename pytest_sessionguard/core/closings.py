@@ -10,6 +10,7 @@ from pytest_sessionguard.core.history import Event, Note
 from pytest_sessionguard.core.model import Model, State
 from pytest_sessionguard.core.model import state as states
 from pytest_sessionguard.core.model.moments import ALIVE, Moment
+from pytest_sessionguard.core.model.state import Record
 from pytest_sessionguard.core.operations import Ok, SessionId
 from pytest_sessionguard.core.values import UNSET
 
@@ -22,15 +23,17 @@ class Closings:
         attached: the session that each belongs to.
         closed: the note of its closing.
         open_cases: those closed whose sessions may be alive still.
+        held: those that a session was seen to own, and so is told by them, whoever has its id later.
     """
 
     attached: Mapping[str, SessionId] = field(default_factory=dict)
     closed: Mapping[str, Note] = field(default_factory=dict)
     open_cases: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
 
     def noted(self, name: str, note: Note) -> Closings:
         """Return these with one more closed."""
-        return Closings(self.attached, {**self.closed, name: note}, (*self.open_cases, name))
+        return replace(self, closed={**self.closed, name: note}, open_cases=(*self.open_cases, name))
 
     def after(self, event: Event, model: Model, worlds: tuple[State, ...]) -> Closings:
         """Return these with what an event has attached."""
@@ -38,7 +41,9 @@ class Closings:
         if not isinstance(outcome, Ok):
             return self
         if operation.verb == "attach" and isinstance(operation.resource, str):
-            return replace(self, attached={**self.attached, operation.resource: operation.id})
+            name = operation.resource
+            held = self.held | {name} if all(_holder(state, name) for state in worlds) else self.held
+            return replace(self, attached={**self.attached, name: operation.id}, held=held)
         if operation.verb != "create" or not model.close_hook:
             return self
         made = outcome.answer.id if outcome.answer.id is not UNSET else operation.id
@@ -46,7 +51,8 @@ class Closings:
             return self
         name = hooked(made)
         rest = {key: note for key, note in self.closed.items() if key != name}
-        return Closings({**self.attached, name: made}, rest, tuple(one for one in self.open_cases if one != name))
+        still = tuple(one for one in self.open_cases if one != name)
+        return replace(self, attached={**self.attached, name: made}, closed=rest, open_cases=still)
 
     def too_early(
         self, event: Event, model: Model, worlds: tuple[State, ...], now: Moment
@@ -56,7 +62,7 @@ class Closings:
         for name in self.open_cases:
             note = self.closed[name]
             session_id: Any = note.id if note.id is not UNSET else self.attached.get(name, UNSET)
-            alive = [_is_alive(state, session_id, now, model) for state in worlds]
+            alive = [_is_alive(self._owner(state, name, session_id), now, model) for state in worlds]
             if note.order < event.call_order and all(alive):
                 return self, note, name
             if any(alive):
@@ -66,9 +72,17 @@ class Closings:
     def never_closed(self, worlds: tuple[State, ...]) -> tuple[str, SessionId] | None:
         """Return a resource, and its session, that was not closed although the session was removed."""
         for name, session_id in self.attached.items():
-            if name not in self.closed and all(_was_removed(state, session_id) for state in worlds):
+            if name not in self.closed and all(self._has_ended(state, name, session_id) for state in worlds):
                 return name, session_id
         return None
+
+    def _owner(self, state: State, name: str, session_id: Any) -> Record | None:
+        return _holder(state, name) if name in self.held else state.find(session_id)
+
+    def _has_ended(self, state: State, name: str, session_id: SessionId) -> bool:
+        """Say whether the owner was removed, or another session has its id now."""
+        record = self._owner(state, name, session_id)
+        return name in self.held if record is None else _was_removed(record)
 
 
 def hooked(session_id: SessionId) -> str:
@@ -85,15 +99,13 @@ def closing(note: Note) -> str | None:
     return None
 
 
-def _was_removed(state: State, session_id: SessionId) -> bool:
-    record = state.find(session_id)
-    return (
-        record is not None
-        and record.phase == states.GONE
-        and record.how in {"deleted", "popped", "cleared", "evicted", "swept", "purged"}
-    )
+def _holder(state: State, name: str) -> Record | None:
+    return next((record for record in state.records.values() if name in record.resources), None)
 
 
-def _is_alive(state: State, session_id: Any, now: Moment, model: Model) -> bool:
-    record = state.find(session_id)
+def _was_removed(record: Record) -> bool:
+    return record.phase == states.GONE and record.how in {"deleted", "popped", "cleared", "evicted", "swept", "purged"}
+
+
+def _is_alive(record: Record | None, now: Moment, model: Model) -> bool:
     return record is not None and record.phase == states.LIVE and states.standing(record, now, model.policy) == ALIVE

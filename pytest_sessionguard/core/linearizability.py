@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from pytest_sessionguard.core.history import Entry, Event, order_of
 from pytest_sessionguard.core.model import Ask, Model, State
-from pytest_sessionguard.core.operations import Answer, Ok, SessionId, Unknown
+from pytest_sessionguard.core.operations import Answer, Ok, Refused, SessionId, Unknown
 from pytest_sessionguard.core.values import UNSET, Unset
 
 # More worlds than this at once are not followed: the history is undecided.
@@ -23,6 +23,9 @@ Configuration: TypeAlias = tuple[int, State]
 
 _BY_SESSION: Final = frozenset({"list", "sweep", "clear", "close"})
 _UNJUDGED: Final = frozenset({"count", "metrics"})
+
+# Operations that make nothing of what they find.
+_LOOKS: Final = frozenset({"get", "exists", "ttl", "is_expired", "history", "list", "count", "metrics", "health"})
 
 
 def linearize(
@@ -55,8 +58,8 @@ def _extended(
 ) -> dict[Configuration, None] | str:
     """Return the configurations in which operation `index` has taken effect, after any of the pending ones.
 
-    An operation that is right where it stands and changes nothing is let take effect at once: whatever order explains
-    the answers with it later, explains them with it now.
+    A look that is right where it stands and changes nothing is let take effect at once: whatever order explains the
+    answers with it later, explains them with it now.  Of what writes or ends that is not true: later it may find more.
     """
     bit = 1 << index
     found: dict[Configuration, None] = {}
@@ -72,7 +75,7 @@ def _extended(
             if done & (1 << other):
                 continue
             following = model.step(state, asks[other], asks[other].event.outcome)
-            if len(following) == 1 and _changes_nothing(state, following[0]):
+            if len(following) == 1 and _only_looks(asks[other]) and _changes_nothing(state, following[0]):
                 done |= 1 << other
                 state = following[0]
             else:
@@ -88,6 +91,14 @@ def _extended(
         if len(seen) > WORLDS_MAX:
             return f"more than {WORLDS_MAX} orders of {len(asks)} operations at once"
     return found
+
+
+def _only_looks(ask: Ask) -> bool:
+    """Say whether the operation, answered as it was, can have changed nothing wherever it stands."""
+    if isinstance(ask.event.outcome, Refused):
+        return ask.verb not in ask.policy.refused_activity
+    makes = ask.policy.of("missing", ask.verb) in ("creates", "new-id")
+    return ask.verb in _LOOKS and not makes and not ask.policy.renews(ask.verb)
 
 
 def _changes_nothing(before: State, after: State) -> bool:

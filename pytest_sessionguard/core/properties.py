@@ -401,6 +401,25 @@ PROPERTIES: Final[Mapping[str, Property]] = {
     for name, needs, summary, minimum in _ROWS
 }
 
+ONLY_BY_SEARCH: Final = frozenset(
+    {
+        "cancel.no-leak",
+        "cancel.atomic",
+        "fault.atomic",
+        "fault.no-leak",
+        "fault.reported",
+        "durability.kill",
+        "durability.power-loss",
+        "durability.damage",
+        "recovery.idempotent",
+        "recovery.crash-during",
+        "recovery.detects-crash",
+        "resources.none-left",
+        "security.id-entropy",
+    }
+)
+"""What no story puts to the test: it takes faults, cancellations, crashes or probes, or very many sessions."""
+
 EXTRAS: Final[Mapping[str, str]] = {
     "callers": "callers that may call at once (`callers`)",
     "callers.tasks": "callers that are tasks (`callers`)",

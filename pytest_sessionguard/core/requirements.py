@@ -1,6 +1,6 @@
 """One line of a scenario's `requires`, as a value.
 
-Pure.  "touch", "limit", "at_limit=error|false", "activity!=get", "missing.get=none", "callers=tasks".
+Pure.  "touch", "limit", "at_limit=error|false", "activity!=get", "limit>2", "missing.get=none", "callers=tasks".
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ CALLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "processes": ("processes",),
 }
 
-_LINE: Final = re.compile(r"(?P<name>\w+)(?:\.(?P<verb>\w+))?(?:(?P<sign>!?=)(?P<values>[^=]+))?", re.ASCII)
+_LINE: Final = re.compile(r"(?P<name>\w+)(?:\.(?P<verb>\w+))?(?:(?P<sign>!?=|>)(?P<values>[^=>]+))?", re.ASCII)
+_FIGURES: Final = ("number", "duration")
 _VALUED: Final = ("word", "flag", "number", "duration", "verbs")
 
 
@@ -39,6 +40,7 @@ class Requirement:
         verb: the one operation that the key's value is asked for, or empty.
         values: the values that will do; empty where any promise will.
         negated: whether none of `values` will do.
+        above: the figure, or the key of the policy, that the key's figure must be above; empty where none is named.
     """
 
     text: str
@@ -46,6 +48,7 @@ class Requirement:
     verb: str = ""
     values: tuple[Any, ...] = ()
     negated: bool = False
+    above: int | str = ""
 
 
 def parse(text: str) -> Requirement:
@@ -63,7 +66,7 @@ def parse(text: str) -> Requirement:
         for word in words:
             if word not in CALLERS:
                 raise ValueError(f"unknown callers {word!r}{did_you_mean(word, CALLERS)}")
-        if verb or negated:
+        if verb or match["sign"] not in (None, "="):
             raise ValueError(f"{text!r}: expected callers, or callers=tasks")
         return Requirement(text=text, name=name, values=words)
     if name not in KEYS and (words or verb or name not in VERBS):
@@ -76,6 +79,8 @@ def parse(text: str) -> Requirement:
         raise ValueError(f"{text!r}: expected {name}=value; {name} has no table by operation to ask about")
     if verb and verb not in VERBS:
         raise ValueError(f"unknown operation {verb!r}{did_you_mean(verb, VERBS)}")
+    if match["sign"] == ">":
+        return Requirement(text=text, name=name, above=_bound(text, name, match["values"]))
     return Requirement(
         text=text, name=name, verb=verb, values=tuple(_value(name, word) for word in words), negated=negated
     )
@@ -96,6 +101,17 @@ def _value(name: str, word: str) -> Any:
             raise ValueError(f"{name} can be asked for, but not with a value")
 
 
+def _bound(text: str, name: str, word: str) -> int | str:
+    """Return the figure or the key that the key must be above."""
+    if KEYS[name].takes not in _FIGURES:
+        raise ValueError(f"{text!r}: {name} is no figure; expected {name}=value")
+    if word not in KEYS:
+        return int(_value(name, word))
+    if KEYS[word].takes != KEYS[name].takes:
+        raise ValueError(f"{text!r}: {name} and {word} cannot be compared")
+    return word
+
+
 def lacks(asked: Requirement, policy: Policy, operations: Iterable[str], callers: str, used: Iterable[str]) -> str:
     """Return what is missing for the requirement to be met, or nothing.
 
@@ -104,12 +120,21 @@ def lacks(asked: Requirement, policy: Policy, operations: Iterable[str], callers
     if asked.name == "callers":
         met = any(callers in CALLERS[word] for word in asked.values or ("tasks", "threads"))
         return "" if met else f"{asked.text} (the profile says callers = {callers})"
+    if asked.above != "":
+        return "" if _is_above(asked, policy) else f"{asked.text} (the profile says {policy.line(asked.name)})"
     if not asked.values and asked.name in VERBS:
         return "" if asked.name in operations else f"operation {asked.name}"
     if not asked.values:
         return f"policy key {asked.name}" if getattr(policy, asked.name) in NOT_PROMISED else ""
     has = _has(asked, policy, used)
     return f"{asked.text} (the profile says {policy.line(asked.name)})" if has is asked.negated else ""
+
+
+def _is_above(asked: Requirement, policy: Policy) -> bool:
+    """Say whether the policy's figure is above the one that is named; one that is absent knows no bounds."""
+    value = getattr(policy, asked.name)
+    bound = getattr(policy, asked.above) if isinstance(asked.above, str) else asked.above
+    return value is None or (bound is not None and value > bound)
 
 
 def _has(asked: Requirement, policy: Policy, used: Iterable[str]) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from pytest_sessionguard.core.values import FrozenMap
-from pytest_sessionguard.core.violation import Row, ViolationFound, table_of
+from pytest_sessionguard.core.violation import Row, ViolationFound, distinct, table_of
 
 __all__ = [
     "CaseResult",
@@ -100,6 +100,7 @@ class Result:
     Units: `duration_s` real seconds, `virtual_us` virtual microseconds.
     Attributes:
         seed: what random choices were drawn from.
+        violations: the first of each shape; `also` of each names the other cases that show it.
         nondeterministic: violations that did not replay, as text.
         interrupted: whether the run was cut short, so that what is missing is unproven.
     """
@@ -171,7 +172,7 @@ def merge_cases(
         cases=ran,
         verdict=verdict(ran, interrupted=interrupted),
         properties=property_results(ran, claimed=claimed, known=known),
-        violations=tuple(violation for case in ran for violation in case.violations),
+        violations=distinct(((case.title, case.cell), found) for case in ran for found in case.violations),
         duration_s=duration_s,
         virtual_us=sum(case.virtual_us for case in ran),
         warnings=tuple(told),
@@ -260,6 +261,7 @@ def _violation_json(found: ViolationFound) -> dict[str, Any]:
         "line": found.line,
         "column": found.column,
         "replay": found.replay,
+        "also": [{"scenario": title, "cell": cell} for title, cell in found.also],
     }
 
 
@@ -305,6 +307,7 @@ def result_schema() -> dict[str, Any]:
         policy=_list(text),
         line=whole,
         column=whole,
+        also=_list(_object(scenario=text, cell=text)),
     )
     case = _object(
         **dict.fromkeys(["scenario", "cell", "path", "reason", "manager"], text),

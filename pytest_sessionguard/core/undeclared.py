@@ -15,6 +15,10 @@ from pytest_sessionguard.core.values import FrozenMap
 # What can explain an answer that no order of overlapping operations explains; a race is no matter of taste.
 _CONCURRENT: Final = frozenset({"concurrent_updates", "limit_in_flight"})
 
+# Operations that only look.  That one of them renews is the last thing to think of: that it tells of what is stored,
+# expired or not, explains as much and is likelier.
+_LOOKS: Final = frozenset({"exists", "ttl", "list", "count", "is_expired", "metrics", "history", "health"})
+
 # What is asked first where a session lived or died at the wrong time.
 _OF_TIME: Final = ("at_timeout", "activity", "clock", "clock_back")
 
@@ -31,17 +35,25 @@ def other_policies(
     is_concurrent = finding.property.startswith("concurrency.")
     first = _OF_TIME if finding.property.startswith("expiry.") else ()
     for key in sorted(KEYS, key=lambda name: (name not in first, name not in judged)):
-        if key in policy.written or (is_concurrent and key not in _CONCURRENT):
+        if is_concurrent and key not in _CONCURRENT:
             continue
-        if key == "activity":
-            for verb in sorted(operations):
-                rest = tuple(item for item in policy.activity if item != verb)
-                yield key, rest if verb in policy.activity else (*policy.activity, verb)
-        yield from ((key, value) for value in _values(policy, key, finding, issued))
+        if key not in policy.written:
+            if key == "activity":
+                yield from _activities(policy, operations - _LOOKS)
+            yield from ((key, value) for value in _values(policy, key, finding, issued))
+        if key == "expired" and "activity" not in policy.written:
+            yield from _activities(policy, operations & _LOOKS)
     event = finding.event
     outcome = event.outcome if isinstance(event, Event) else None
     if "limit" not in policy.written and isinstance(outcome, Refused) and "limit" in outcome.kinds:
         yield "limit", len(issued)
+
+
+def _activities(policy: Policy, verbs: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    """Give the activity with one of the operations put in, or left out."""
+    for verb in sorted(verbs):
+        rest = tuple(item for item in policy.activity if item != verb)
+        yield "activity", rest if verb in policy.activity else (*policy.activity, verb)
 
 
 def _values(policy: Policy, key: str, finding: Finding, issued: frozenset[SessionId]) -> Iterator[Any]:

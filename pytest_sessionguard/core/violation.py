@@ -6,7 +6,9 @@ Pure values.  The message is built from the facts, never the other way round.
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pytest_sessionguard.core import durations
@@ -14,6 +16,18 @@ from pytest_sessionguard.core import durations
 # A message shows this many operations before the one that is at fault; the result carries all of them.
 ROWS_MAX: Final = 24
 ANSWER_WIDTH_MAX: Final = 72
+
+# What differs between two violations that show the same: ids and long numbers, and what a story keeps in a session.
+_RANDOM: Final = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|\b(?=[0-9a-f]*\d)[0-9a-f]{12,}\b"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}"
+    r"|(?<![:\w.])\d{5,}\b",
+    re.IGNORECASE,
+)
+_HELD: Final = re.compile(r"\{[^{}]*\}")
+# A session, in the call that is about it or in the answer that gives it.
+_SUBJECT: Final = re.compile(r"^\w+\(([^=(),]+)[,)]|\bid=([^=(),]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +61,7 @@ class ViolationFound:
         output: what the target printed and logged.
         scenario: the path of a scenario file that shows it; `path`, `line`, `column`: the step that found it.
         replay: one command that repeats it.
+        also: the other cases that show the same, each by its title and its cell.
     """
 
     property: str
@@ -65,6 +80,7 @@ class ViolationFound:
     path: str = ""
     line: int = 0
     column: int = 0
+    also: tuple[tuple[str, str], ...] = ()
 
     @builtins.property
     def place(self) -> str:
@@ -97,6 +113,40 @@ class ViolationFound:
             return ""
         written = self.undeclared_value or f"another value of {self.undeclared}"
         return f"{written} in [policy] would allow this, if that is what is meant: the profile does not write it"
+
+
+def shape_of(found: ViolationFound) -> tuple[str, ...]:
+    """Return what two violations have in common that show the same, whichever story and ids they show it with.
+
+    That is the property, the operation at fault, and the answer without ids; of what a story itself expects, also that.
+    """
+    texts = (text for row in found.operations for text in (row.operation, row.answer))
+    subjects = {"".join(both) for text in texts for both in _SUBJECT.findall(text)}
+    named = sorted(subjects, key=len, reverse=True)
+    names = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, named))})(?![\w-])") if named else None
+
+    def plain(text: str) -> str:
+        text = names.sub("<id>", text) if names is not None else text
+        text = _RANDOM.sub("<id>", text)
+        # Of what is wrong with data itself the data tells what is wrong.
+        return text if found.property.startswith("data.") else _HELD.sub("{...}", text)
+
+    verbs = dict.fromkeys(row.operation.partition("(")[0] for row in found.operations if row.remark)
+    wanted = map(plain, found.expected) if found.property.startswith("scenario.") else ()
+    return (found.property, ", ".join(verbs), plain(found.given or found.summary), *wanted)
+
+
+def distinct(shown: Iterable[tuple[tuple[str, str], ViolationFound]]) -> tuple[ViolationFound, ...]:
+    """Return the first violation of each shape, with the cases that show it too.
+
+    Shape: `shown` title and cell of a case, and what it shows.
+    """
+    firsts: dict[tuple[str, ...], ViolationFound] = {}
+    for case, found in shown:
+        shape = shape_of(found)
+        first = firsts.get(shape)
+        firsts[shape] = replace(first, also=(*first.also, case)) if first is not None else found
+    return tuple(firsts.values())
 
 
 def table_of(rows: tuple[Row, ...], *, rows_max: int = ROWS_MAX) -> list[str]:

@@ -7,7 +7,6 @@ fixtures, markers, `-k` and other plugins know it for what it is.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -77,7 +76,7 @@ class SessionItem(pytest.Function):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return what a reader needs of a failure: for one of ours its own text and the command that repeats it."""
         if isinstance(excinfo.value, SessionguardError):
-            return f"{excinfo.value}\n\n  again    pytest {shlex.quote(self.nodeid)}"
+            return f"{excinfo.value}\n\n  again    {options.again(self.config, self.nodeid)}"
         return super().repr_failure(excinfo)
 
 

@@ -134,11 +134,10 @@ class Gate:
             coverage = self._judged(measured)
         # Behaviour comes second: it imports the target, and what that runs is no test's doing.
         account = Account(coverage=coverage, behaviour=self._behaviour(problems))
-        parts = {one.status for one in account.parts}
-        damaged = bool(broken) or (
-            coverage is not None and coverage.status == INCOMPLETE and is_measured and not partial
-        )
-        is_excused = options.gate(self.config) == "auto" and MISSED not in parts and not damaged
+        unknown = [one for one in account.parts if one.status == INCOMPLETE and (is_measured or one is not coverage)]
+        is_damaged = bool(broken) or (bool(unknown) and not partial)
+        is_missed = any(one.status == MISSED for one in account.parts)
+        is_excused = options.gate(self.config) == "auto" and not is_missed and not is_damaged
         return account, is_excused
 
     def _judged(self, measured: Measurement) -> Verdict:

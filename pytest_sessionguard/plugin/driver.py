@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import shlex
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -26,7 +25,7 @@ from pytest_sessionguard.core.scenario import Place, RawId, Scenario, Step
 from pytest_sessionguard.core.values import UNSET, FrozenMap, freeze, show, thaw
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import UsageError, Violation, did_you_mean
-from pytest_sessionguard.plugin import outcomes, targets
+from pytest_sessionguard.plugin import options, outcomes, targets
 from pytest_sessionguard.plugin.outcomes import shown
 from pytest_sessionguard.plugin.virtual_time import Span, TimeControl, us_of
 from pytest_sessionguard.run import driving
@@ -326,7 +325,7 @@ def for_test(request: pytest.FixtureRequest, named: Any, clock: TimeControl) -> 
         runner = Runner(targets.with_figures(runner.profile, figures), target=runner.target)
     outcomes.register(request.config)
     path, line, _ = item.location
-    again = f"pytest {shlex.quote(item.nodeid)}"
+    again = options.again(request.config, item.nodeid)
     driver = Driver(runner, clock, title=item.name, path=path, line=(line or 0) + 1, again=again)
     try:
         yield driver

@@ -6,8 +6,9 @@ Every option that takes a value requires it; every option has an ini key of its 
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -76,6 +77,13 @@ def time(config: pytest.Config, parsed: object) -> str:
     return str(kind)
 
 
+def again(config: pytest.Config, nodeid: str) -> str:
+    """Return the command that runs one test again, against the same manager."""
+    asked = config.getoption("sessionguard_manager")
+    words = ["pytest", nodeid, *(["--sessionguard-manager", str(asked)] if asked else [])]
+    return shlex.join(words)
+
+
 def report(config: pytest.Config) -> str | None:
     """Return the form of the report that is asked for, or None.
 
@@ -106,7 +114,7 @@ def gate_file(config: pytest.Config) -> Path:
 
 
 def has_gates(config: pytest.Config) -> bool:
-    """Say whether there may be coverage gates to judge: by the words in the file alone, since every run asks."""
+    """Say whether there are coverage gates to judge; every run asks, so that what is heavy is not loaded for it."""
     when = gate(config)
     if when != GATES[0]:
         return when == "on"
@@ -114,7 +122,17 @@ def has_gates(config: pytest.Config) -> bool:
         text = gate_file(config).read_bytes()
     except OSError:
         return False
-    return b"sessionguard" in text and b"coverage" in text
+    if b"sessionguard" not in text or b"coverage" not in text:
+        return False
+    import tomllib
+
+    try:
+        table: Any = tomllib.loads(text.decode("utf-8"))
+    except ValueError:
+        return True  # Who reads it says what is wrong with it.
+    for name in ("tool", "sessionguard", "coverage"):
+        table = table.get(name) if isinstance(table, dict) else None
+    return table is not None
 
 
 def report_dir(config: pytest.Config) -> Path:

@@ -83,7 +83,7 @@ def case_of(carried: dict[str, Any]) -> CaseResult:
     violations = []
     for found in carried["violations"]:
         rows = tuple(Row(**row) for row in found["operations"])
-        tuples = {"expected": tuple(found["expected"]), "policy_lines": tuple(found["policy_lines"])}
+        tuples = {"expected": tuple(found["expected"]), "policy_lines": tuple(found["policy_lines"]), "also": ()}
         violations.append(ViolationFound(**{**found, **tuples, "operations": rows}))
     mappings = {name: FrozenMap(carried[name]) for name in ("exercised", "unjudged", "behaviour")}
     return CaseResult(

@@ -29,7 +29,9 @@ def lines(account: Account) -> list[str]:
 
 def closing(account: Account) -> str:
     """Return the verdict in one line."""
-    return f"coverage gate: {WORDS[account.status]}" + "".join(f"; {part}" for part in _reasons(account))
+    # What is wrong with the whole run is wrong with each of its gates, and told once.
+    reasons = dict.fromkeys(_reasons(account))
+    return f"coverage gate: {WORDS[account.status]}" + "".join(f"; {part}" for part in reasons)
 
 
 def _reasons(account: Account) -> Iterator[str]:

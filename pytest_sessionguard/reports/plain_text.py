@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
+from pytest_sessionguard.core.properties import ONLY_BY_SEARCH
 from pytest_sessionguard.core.result import CaseResult, Result
 
 Paint: TypeAlias = Callable[[str, str], str]
@@ -30,6 +31,10 @@ WORST_FIRST: Final = ("error", "violated", "unproven", "held", "skipped")
 _BECAUSE: Final = re.compile(r" \(the profile says |: the profile says ")
 
 NAMES_MAX: Final = 8
+ALSO_MAX: Final = 3
+
+# A space at which no line ends: `textwrap` knows it for a letter.
+_TIED: Final = "\u00a0"
 MARGIN: Final = 11
 WIDTH: Final = 110
 
@@ -49,9 +54,12 @@ def case_line(case: CaseResult, *, paint: Paint = plainly) -> str:
 
 
 def violations(result: Result) -> Iterator[str]:
-    """Give each violation in full."""
+    """Give each distinct violation in full, with the names of other cases that show the same."""
     for number, found in enumerate(result.violations, start=1):
-        yield f"--- violation {number} of {len(result.violations)} ---\n{found.message}"
+        text = f"--- violation {number} of {len(result.violations)} ---\n{found.message}"
+        names = list(dict.fromkeys(f"{title} [{cell}]" if cell else title for title, cell in found.also))
+        told = f"\n\n  the same in {len(found.also)} more: {_listed(names, ALSO_MAX)}" if names else ""
+        yield text + told
 
 
 def errors(result: Result) -> Iterator[str]:
@@ -69,7 +77,7 @@ def summary(result: Result, *, paint: Paint = plainly) -> str:
     """Return the closing account: what was skipped and why, what was exercised, then verdict, counts and time."""
     _, colour = WORDS[result.verdict]
     stopped = "interrupted: " if result.interrupted else ""
-    lines = [*skips(result), *properties(result), *remarks(result)]
+    lines = [*skips(result), *nothing_ran(result), *properties(result), *remarks(result)]
     lines.append(
         paint(f"{result.verdict}: {stopped}{counted(result)}", colour)
         + f" on {result.target}; virtual {span(result.virtual_us)} in {result.duration_s:.1f} s"
@@ -93,7 +101,7 @@ def remarks(result: Result) -> list[str]:
 def skips(result: Result) -> list[str]:
     """Return how many cases were skipped and each thing that they need, what most of them need first.
 
-    A case's own line has what it needs in full.
+    Each case's own line, which `--verbose` shows, has what it needs in full.
     """
     reasons = [case.reason for case in result.cases if case.status == "skipped"]
     needs = Counter(need for reason in reasons for need in reason.removeprefix("needs ").split("; "))
@@ -104,12 +112,32 @@ def skips(result: Result) -> list[str]:
     return _entry("skipped", f"{len(reasons)}, for want of: {told}") if reasons else []
 
 
+def nothing_ran(result: Result) -> list[str]:
+    """Return what to do where every case was skipped; nothing where one ran."""
+    if not result.cases or result.count("skipped") < len(result.cases):
+        return []
+    return _entry(
+        "none ran",
+        "the profile has not what any of these cases needs: let it declare more of what the manager can do "
+        "(operations, what they tell, policy), or choose other stories; --verbose tells what each case needs",
+    )
+
+
 def properties(result: Result) -> list[str]:
-    """Return which properties were violated, which held and in how many cases, and which nothing put to the test."""
+    """Return which properties were violated, which held and in how many cases, and which nothing put to the test.
+
+    What no story can put to the test is only counted, unless one was kept from being judged.
+    """
     by_status: dict[str, list[str]] = {}
+    beyond = 0
     for item in result.properties:
-        told = item.name if item.status != "held" else f"{item.name} {item.cases}"
+        if item.status == "unproven" and item.name in ONLY_BY_SEARCH:
+            beyond += 1
+            continue
+        told = item.name if item.status != "held" else f"{item.name}{_TIED}{item.cases}"
         by_status.setdefault(item.status, []).append(told)
+    if beyond:
+        by_status.setdefault("unproven", []).append(f"{beyond} more need search".replace(" ", _TIED))
     words = (("violated", "violated"), ("exercised", "held"), ("unproven", "unproven"))
     return [line for word, key in words if key in by_status for line in _entry(word, ", ".join(by_status[key]))]
 
@@ -118,14 +146,15 @@ def _entry(word: str, text: str) -> list[str]:
     """Return a text as lines under a word on the left."""
     head = f"{word:<{MARGIN}}"
     indent = " " * MARGIN
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         text, WIDTH, initial_indent=head, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
+    return [line.replace(_TIED, " ") for line in lines]
 
 
-def _listed(names: list[str]) -> str:
-    more = len(names) - NAMES_MAX
-    return "; ".join(names[:NAMES_MAX]) + (f"; and {more} more" if more > 0 else "")
+def _listed(names: list[str], names_max: int = NAMES_MAX) -> str:
+    more = len(names) - names_max
+    return "; ".join(names[:names_max]) + (f"; and {more} more" if more > 0 else "")
 
 
 def span(span_us: int) -> str:

@@ -17,7 +17,7 @@ from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Ok, Operation
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.scenario import Place, RawId, Step
-from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset
+from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, show
 from pytest_sessionguard.errors import Fault, UsageError, did_you_mean
 from pytest_sessionguard.run.fit import must_be_given
 from pytest_sessionguard.target.session_objects import conform, smallest
@@ -28,6 +28,15 @@ _MANY = 1_000
 
 # Numbers that no case counts up to.
 _NEVER_ISSUED = 1_000_000_000
+
+# Ids of so many characters may well be part of what a session holds.
+_SHORT = 2
+
+_WHERE_SESSIONS_STAND = re.compile(
+    r"(?P<before>^[a-z_]+\(|\banswer of [a-z_]+\(|\bid=|^\w+ .* of )"
+    r"(?P<one>'[^']*'|[^\s,()]+(?:\('[^']*'\))?)(?=[,)]|$| or )"
+    r"|\bids=\[(?P<many>[^\[\]]*)\]"
+)
 
 _READS = frozenset({"get", "exists", "ttl", "is_expired", "history", "health", "list", "count", "metrics"})
 
@@ -58,6 +67,7 @@ class Acquaintance:
         self._profile = profile
         self._policy = policy
         self._ids: dict[str, Hashable] = {}
+        self._meant: dict[str, Hashable] = {}
         self._refused: dict[str, str] = {}
         self._known: dict[Hashable, Known] = {}
         self._chosen = 0
@@ -104,9 +114,15 @@ class Acquaintance:
 
     def shown(self, text: str) -> str:
         """Return the text with ids replaced by the names that the story gave them."""
-        for name, session_id in self._ids.items():
-            if isinstance(session_id, str) and len(session_id) > 2:
+        short: dict[str, str] = {}
+        for name, session_id in (*self._ids.items(), *self._meant.items()):
+            if isinstance(session_id, str) and len(session_id) > _SHORT:
                 text = text.replace(repr(session_id), name)
+            else:
+                short.setdefault(show(session_id), name)
+        if short:
+            # A short id may be a word of the data too: it is a session's only where a session stands.
+            text = _WHERE_SESSIONS_STAND.sub(lambda match: _renamed(match, short), text)
         return text
 
     @property
@@ -174,6 +190,8 @@ class Acquaintance:
         asked = Operation(verb=step.verb, **given)
         if asked.verb == "create" and asked.id is UNSET and "id" in must_be_given(self._profile, "create"):
             asked = replace(asked, id=self._choose(str(told.get("as", "session"))))
+        if asked.verb == "create" and asked.id is not UNSET and "as" in told:
+            self._meant[str(told["as"])] = asked.id  # So that a create that gives no session is told by name too.
         return self.completed(asked)
 
     def _changes(self, changes: Any) -> FrozenMap:
@@ -223,6 +241,13 @@ class Acquaintance:
             f"{self._profile.name}: create must be given an id, and none was found that fits "
             f"id_pattern = {self._policy.id_pattern!r}: say `id` in the step"
         )
+
+
+def _renamed(match: re.Match[str], names: dict[str, str]) -> str:
+    """Return what stands where one session stands, or a list of them, with their names."""
+    if match["many"] is None:
+        return str(match["before"]) + names.get(match["one"], match["one"])
+    return f"ids=[{', '.join(names.get(one, one) for one in match['many'].split(', '))}]"
 
 
 # Named alike in a step and in an operation.

@@ -55,7 +55,7 @@ def judge(
         profile = load(target, start_folder=folder)
         why = problems
         if not why and profile.name not in exercised:
-            why = (f"no case ran against {target}",)
+            why = (f"behaviour: no case ran against {target}",)
         verdicts.append(_verdict(target, claims_of(profile), gate.least, exercised.get(profile.name, ()), why))
     return tuple(verdicts)
 
@@ -64,12 +64,7 @@ def _verdict(
     target: str, claims: Claims, least: int, exercised: Iterable[str], problems: Sequence[str]
 ) -> BehaviourVerdict:
     if problems:
-        return BehaviourVerdict(
-            manager=target,
-            status=INCOMPLETE,
-            least=least,
-            problems=tuple(f"behaviour of {target}: {why}" for why in problems),
-        )
+        return BehaviourVerdict(manager=target, status=INCOMPLETE, least=least, problems=tuple(problems))
     there_are = behaviour.universe(claims)
     met = frozenset(exercised)
     missing = tuple(name for name in there_are if name not in met)
@@ -92,7 +87,7 @@ def of_results(gate: BehaviourGate, paths: Sequence[Path], folder: Path) -> tupl
     """
     exercised: dict[str, set[str]] = {}
     targets: dict[str, None] = {}
-    problems = [] if paths else ["no result was handed over: --result FILE"]
+    problems = [] if paths else ["behaviour: no result was handed over: --result FILE"]
     for path in paths:
         told = _result(path)
         targets[told["target"]] = None

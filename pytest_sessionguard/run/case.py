@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, assert_never
 
 from pytest_sessionguard.core import durations
@@ -24,10 +25,19 @@ from pytest_sessionguard.run import driving, replies
 from pytest_sessionguard.run.acquaintance import NeverMade
 from pytest_sessionguard.run.conversation import CLIENT, LOOKER, Conversation, Stopped
 from pytest_sessionguard.run.expectations import Expectations
+from pytest_sessionguard.run.fit import data_is_left_out
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.looking import Mismatch
 from pytest_sessionguard.target.making import NeedsLoop, named
 from pytest_sessionguard.target.refusals import told, where
+
+
+class Unfit(Exception):
+    """The story turned out not to fit what the target promises: `need` says what it takes."""
+
+    def __init__(self, need: str) -> None:
+        self.need = need
+        super().__init__(f"needs {need}")
 
 
 class Case:
@@ -47,6 +57,7 @@ class Case:
         self._expectations = Expectations(talk)
         self._invariants = invariants
         self._variables = plans.variables(plan, talk.stage.policy)
+        self._no_data = data_is_left_out(plan, talk.stage.profile)
 
     # -- the whole story --------------------------------------------------------------------------------------------
 
@@ -135,6 +146,8 @@ class Case:
                 await self._operation(step, who)
 
     async def _operation(self, step: Step, client: str) -> None:
+        if self._no_data and step.verb == "create":
+            step = replace(step, arguments=step.arguments.without("data"))
         asked = self._talk.sessions.operation(step)
         event = await self._talk.perform(client, asked, step.place)
         performed = event.operation.verb == step.verb
@@ -209,10 +222,26 @@ class Case:
             span_us = left_us
         span_us += told.get("plus_us", 0) - told.get("minus_us", 0)
         if span_us < 0:
+            if "to_timeout_of" in told:
+                self._refuse_short_timeouts(-span_us)
             text = f"advance: that instant is {durations.show(-span_us)} in the past; time only moves on"
             raise UsageError([Fault(step.place.path, step.place.line, step.place.column, text)])
         await self.stage.advance(span_us)
         self._talk.judge()
+
+    def _refuse_short_timeouts(self, lacking_us: int) -> None:
+        """End the case where the target's own timeout is too short for the story, which wished for none.
+
+        Raises:
+            Unfit: it is.
+        """
+        policy, wished = self.stage.policy, self.plan.figures
+        given = {name: getattr(policy, name) for name in ("idle_timeout", "absolute_timeout") if name not in wished}
+        timeouts = [(timeout_us, name) for name, timeout_us in given.items() if timeout_us is not None]
+        if timeouts:
+            least_us, name = min(timeouts)
+            short, enough = durations.show(least_us), durations.show(least_us + lacking_us)
+            raise Unfit(f"a timeout longer than {short}: the profile says {policy.line(name)}, and {enough} would do")
 
     async def _set_clock(self, step: Step) -> None:
         told: Any = step.arguments

@@ -117,14 +117,34 @@ def must_be_given(profile: Profile, verb: str) -> frozenset[str]:
     )
 
 
+def data_is_left_out(plan: Plan, profile: Profile) -> bool:
+    """Say whether the story's sessions are made without data: `create` takes none and the story never looks at it.
+
+    Many stories give their sessions data so that they are told apart in a report; none of these fails for want of it.
+    """
+    if takes(profile, "create").intersection(_TAKEN["data"]):
+        return False
+    return not any(_speaks_of_data(step) for step in plan.scenario.all_steps if isinstance(step, Step))
+
+
+def _speaks_of_data(step: Step) -> bool:
+    paths: Any = step.capture.values()
+    if step.verb == "expect":
+        return any(FACET_OF.get(str(name)) == "data" for name in step.arguments)
+    if step.verb != "create" and _EDITS.intersection(map(str, step.arguments)):
+        return True
+    return "data" in step.answer or any(path[0] == "data" for path in paths)
+
+
 def misfits(plan: Plan, profile: Profile) -> tuple[str, ...]:
     """Return what the story says and the profile's templates cannot take or tell, each in words."""
     found: list[str] = []
+    left_out = frozenset({"data"}) if data_is_left_out(plan, profile) else frozenset()
     for step in plan.scenario.all_steps:
         if not isinstance(step, Step):
             continue
         if step.verb in VERBS and step.verb in profile.operations:
-            found += _untaken(step, profile)
+            found += _untaken(step, profile, left_out if step.verb == "create" else frozenset())
             found += _untold(step, profile)
         elif step.verb == "expect":
             found += _unseen(step, profile)
@@ -148,12 +168,12 @@ def _blurred(step: Step, plan: Plan, profile: Profile) -> Iterator[str]:
         yield f"a granularity finer than {durations.show(unit_us)}, to stand so near to a timeout"
 
 
-def _untaken(step: Step, profile: Profile) -> Iterator[str]:
+def _untaken(step: Step, profile: Profile, left_out: frozenset[str]) -> Iterator[str]:
     taken = takes(profile, step.verb)
     editable = "session" in taken  # A create that works on a session object was given it by a step of its own.
     for name in step.arguments:
         wanted = _TAKEN.get(str(name))
-        if wanted is None or taken.intersection(wanted) or (editable and name in _EDITS):
+        if wanted is None or name in left_out or taken.intersection(wanted) or (editable and name in _EDITS):
             continue
         yield f"{step.verb} that takes {_shown(str(name))}"
     required = must_be_given(profile, step.verb)
@@ -174,10 +194,12 @@ def _untold(step: Step, profile: Profile) -> Iterator[str]:
 
 
 def _unseen(step: Step, profile: Profile) -> Iterator[str]:
-    for name in step.arguments:
+    for name, wanted in step.arguments.items():
         facet = FACET_OF.get(str(name))
         if facet is None:
             continue
+        if name == "metrics":
+            yield from (f"metrics that tell {figure}" for figure in wanted if figure not in profile.metrics)
         looks = LOOKS[str(name)]
         if not any(
             facet in tells(profile, verb) and not (name in WHOLE and "owner" in must_be_given(profile, verb))

@@ -24,7 +24,7 @@ from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 from pytest_sessionguard.run import driving
-from pytest_sessionguard.run.case import Case
+from pytest_sessionguard.run.case import Case, Unfit
 from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
 from pytest_sessionguard.run.fit import misfits, must_be_given, templates_of
 from pytest_sessionguard.run.invariants import Invariants
@@ -86,6 +86,9 @@ class Runner:
             if not self._was_made:
                 raise
             status, reason, found = "violated", "", talk.teller.of_making(error)
+        except Unfit as error:
+            if case.found is None:
+                return self._case(plan, "skipped", str(error))
         except VirtualDeadlock as error:
             status, found = "violated", talk.teller.of_deadlock(error)
         except (UsageError, NeedsLoop):

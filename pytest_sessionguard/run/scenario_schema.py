@@ -36,7 +36,7 @@ def _words(words: Iterable[str]) -> Schema:
 
 def _requirement() -> Schema:
     names = sorted({*VERBS, *KEYS, "callers"})
-    return {"anyOf": [{"enum": names}, {"type": "string", "pattern": r"^[a-z_]+(\.[a-z_]+)?!?=[^=]+$"}]}
+    return {"anyOf": [{"enum": names}, {"type": "string", "pattern": r"^[a-z_]+(\.[a-z_]+)?(!?=|>)[^=>]+$"}]}
 
 
 _KINDS: Final[Mapping[str, Callable[[], Schema]]] = {
@@ -240,6 +240,7 @@ without a word. Beyond that `requires` takes:
 | `idle_timeout` | the policy promises this key: it is not absent, false, `undeclared`, `nothing` or an empty list |
 | `at_limit=error` | the key has this value; `error\\|false`: one of these; a list such as `activity` holds it |
 | `activity!=get` | it has none of these values |
+| `limit>2` | the figure is above this one, or above another key's: `absolute_timeout>idle_timeout`; or it is absent |
 | `missing.get=none` | the key has this value for this operation |
 | `callers=tasks` | the manager may be called so at once ({", ".join(CALLERS)}); `callers` alone: in any such way |
 """

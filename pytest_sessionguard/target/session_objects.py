@@ -175,4 +175,11 @@ def scribble(data: Any) -> bool:
             done |= scribble(value)
         data.append(SCRIBBLE)
         return True
+    # What cannot be written itself, such as a view of a dictionary, may hold what can.
+    if isinstance(data, Mapping):
+        for value in list(data.values()):
+            done |= scribble(value)
+    elif isinstance(data, tuple):
+        for value in data:
+            done |= scribble(value)
     return done

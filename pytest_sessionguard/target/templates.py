@@ -365,7 +365,14 @@ class _Parser:
             return tuple(self._entries("]"))
         if not self._skip("{"):
             self._fail(expected)
+        self._refuse_bare_placeholder(token.column)
         return FrozenMap(dict(self._pairs()))
+
+    def _refuse_bare_placeholder(self, column: int) -> None:
+        name = self._token
+        if name.kind == "name" and self._ahead().text == "}":
+            quoted = f"'{{{name.text}}}'"
+            raise TemplateError(f"{{{name.text}}} is no literal: expected a placeholder in quotes, {quoted}", column)
 
     def _scalar(self, token: _Token) -> Hashable:
         """Return a number or a string: `ast.literal_eval` sees one token that the tokenizer has already vetted."""

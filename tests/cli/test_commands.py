@@ -82,7 +82,7 @@ def test_properties_lists_the_catalogue_and_explains_one(capsys: pytest.CaptureF
     assert row["name"] == "limit.enforced"
 
 
-@pytest.mark.parametrize("what", ["scenario", "profile", "result"])
+@pytest.mark.parametrize("what", ["scenario", "profile", "result", "coverage"])
 def test_a_schema_is_json_and_a_sound_schema(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     assert status_of("schema", what) == 0

@@ -181,5 +181,5 @@ def test_where_nothing_can_be_written_the_user_is_told(capsys: pytest.CaptureFix
 def test_lines_and_behaviour_are_judged_together_or_apart(capsys: pytest.CaptureFixture[str]) -> None:
     write(80, "min_branch = 50\nbehaviour = 95\n")
     assert status_of("check") == 3
-    assert capsys.readouterr().out.endswith("behaviour of reference: no result was handed over: --result FILE\n")
+    assert capsys.readouterr().out.endswith("behaviour: no result was handed over: --result FILE\n")
     assert status_of("check", "--only", "lines") == 0

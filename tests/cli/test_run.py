@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sessionguard.cli import main
+from pytest_sessionguard.run import shipped_stories
 
 STORY = """scenario: A touched session lives on
 version: 1
@@ -143,8 +144,38 @@ def test_where_everything_was_skipped_nothing_is_proven(capsys: pytest.CaptureFi
     write("needy.session.yaml", NEEDY)
     assert status_of("needy.session.yaml") == 3
     told = capsys.readouterr().out
-    assert "skipped   A session is moved: needs operation checkpoint" in told
+    assert "A session is moved" not in told
+    assert "none ran   " in told
     assert "skipped    1, for want of: operation checkpoint (1)" in told
+
+
+@pytest.mark.parametrize("option", ["-v", "--verbose"])
+def test_each_skipped_case_is_told_where_that_is_asked_for(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write("needy.session.yaml", NEEDY)
+    write("a.session.yaml", STORY)
+    assert status_of(".") == 0
+    told = capsys.readouterr().out
+    assert "A session is moved" not in told
+    assert "skipped    1, for want of: operation checkpoint (1)" in told
+    assert status_of(".", option) == 0
+    assert "skipped   A session is moved: needs operation checkpoint" in capsys.readouterr().out
+
+
+def test_without_a_file_the_shipped_stories_are_run(late: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status_of("--json", "out.json", "--manager", late)
+    told = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    stories = shipped_stories.folder()
+    assert {Path(case["path"]).parent for case in told["scenarios"]} == {stories}
+    assert len({case["path"] for case in told["scenarios"]}) == len(list(stories.glob("*.session.yaml")))
+
+
+def test_an_installation_without_stories_asks_for_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = shipped_stories.folder
+    monkeypatch.setattr(shipped_stories, "folder", lambda: real(Path("elsewhere/package")))
+    assert status_of() == 2
+    assert "no stories came with elsewhere/package: name a scenario file" in capsys.readouterr().err
 
 
 def test_every_mistake_in_every_file_is_told_and_nothing_is_run(late: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import copyreg
 import datetime as datetime_module
+import pickle
+import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import freezegun
@@ -144,3 +151,102 @@ def test_a_plain_freeze_outside_any_span_answers_as_ever() -> None:
         assert datetime.utcnow() == datetime(2020, 5, 5, 12)
         assert date.today() == date(2020, 5, 5)
         assert datetime(2020, 5, 5, 8).timestamp() == datetime(2020, 5, 5, 12, tzinfo=UTC).timestamp()
+
+
+# -- values of the real classes ---------------------------------------------------------------------------------------
+
+MAKERS: dict[str, Callable[[], date]] = {
+    "now": lambda: datetime.now(),
+    "now in a zone": lambda: datetime.now(ZoneInfo("Europe/Berlin")),
+    "today": lambda: datetime.today(),
+    "fromtimestamp": lambda: datetime.fromtimestamp(0, UTC),
+    "the constructor": lambda: datetime(2026, 1, 2, tzinfo=UTC),
+    "fromisoformat": lambda: datetime.fromisoformat("2026-01-02T03:04:05"),
+    "combine": lambda: datetime.combine(date(2026, 1, 2), datetime_module.time(3)),
+    "strptime": lambda: datetime.strptime("2026", "%Y"),
+    "a sum": lambda: datetime.now(UTC) + timedelta(days=1),
+    "a difference": lambda: datetime.now(UTC) - timedelta(days=1),
+    "another zone": lambda: datetime.now(UTC).astimezone(),
+    "a replacement": lambda: datetime.now().replace(day=1),
+    "the least": lambda: datetime.min,
+    "a pickled one": lambda: pickle.loads(pickle.dumps(datetime.now(UTC))),
+    "a copy": lambda: copy.deepcopy(datetime.now(UTC)),
+    "a date": lambda: date.today(),
+    "the constructor of dates": lambda: date(2026, 1, 2),
+    "a sum of dates": lambda: date.today() + timedelta(days=1),
+    "the date of a datetime": lambda: datetime.now().date(),
+    "a pickled date": lambda: pickle.loads(pickle.dumps(date.today())),
+    "the last date": lambda: date.max,
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_code_that_asks_for_exactly_the_real_class_is_content(name: str) -> None:
+    msgspec = pytest.importorskip("msgspec")
+    with VirtualClock().installed():
+        value = MAKERS[name]()
+        fake: type = datetime if isinstance(value, datetime) else date
+        assert isinstance(value, fake)
+        assert isinstance(value, date)
+        assert msgspec.json.decode(msgspec.json.encode(value), type=type(value)) == value
+    assert fake is not (datetime if isinstance(value, datetime) else date)
+    assert type(value) in (datetime, date)
+
+
+def test_a_registry_made_before_the_span_knows_its_values() -> None:
+    with closing(sqlite3.connect(":memory:")) as database, VirtualClock().installed():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            ((told,),) = database.execute("SELECT ?", (datetime.now(UTC).replace(tzinfo=None),))
+        assert datetime.fromisoformat(told) == datetime.now(UTC).replace(tzinfo=None)
+
+
+def test_what_the_span_makes_reckons_and_compares_with_what_was_there_before() -> None:
+    before, day_before = datetime(2020, 1, 1, tzinfo=UTC), date(2020, 1, 1)
+    with VirtualClock().installed() as clock:
+        start = datetime.now(UTC)
+        assert start - before > timedelta(days=365)
+        assert before + (start - before) == start
+        assert max(day_before, date.today()) == date.today()
+        clock.advance(1_000_000)
+        assert datetime.now(UTC) - start == timedelta(seconds=1)
+        assert len({start, before + (start - before)}) == 1
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickled_moment_keeps_its_fold_and_its_zone(protocol: int) -> None:
+    with VirtualClock(start="2026-10-25T01:30:00").installed():
+        moments: list[Any] = [datetime.now(), datetime.now(ZoneInfo("Europe/Berlin")), datetime.now(UTC), date.today()]
+        again = pickle.loads(pickled := pickle.dumps(moments, protocol))
+        assert again == moments
+        assert again[0].fold == moments[0].fold == 1
+        assert again[1].fold == 1
+    assert pickle.loads(pickled) == moments
+
+
+def test_a_class_of_the_users_own_stays_his_own() -> None:
+    with VirtualClock().installed():
+
+        class Mine(datetime):
+            pass
+
+        for value in (Mine.now(), Mine(2026, 1, 1), Mine.fromisoformat("2026-01-01")):
+            assert type(value) is Mine
+        assert Mine.now() == datetime.now()
+
+
+def test_a_freeze_in_the_span_hands_out_fakes_as_ever() -> None:
+    with VirtualClock().installed(), freezegun.freeze_time("2020-05-05"):
+        assert type(datetime.now()) is datetime
+        assert type(datetime(2020, 1, 1)) is datetime
+        assert type(date.today()) is date
+        assert type(datetime.now() + timedelta(1)) is datetime
+
+
+def test_an_outer_freeze_pickles_in_its_own_way_again_after_the_span() -> None:
+    with freezegun.freeze_time("2020-05-05"):
+        before = dict(copyreg.dispatch_table)
+        with VirtualClock().installed():
+            assert copyreg.dispatch_table != before
+        assert copyreg.dispatch_table == before

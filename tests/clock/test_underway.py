@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import selectors
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import ClassVar
 
 import pytest
 
 from pytest_sessionguard.clock import readings, underway
 from pytest_sessionguard.clock.underway import UnderWay
+from pytest_sessionguard.clock.virtual import VirtualClock
 
 NOBODY = -1
 
@@ -154,3 +160,45 @@ def test_a_thread_that_was_silent_and_stirs_holds_anew(selector: selectors.BaseS
     assert holds(work, selector)
     release.set()
     thread.join()
+
+
+def test_an_idle_worker_of_anyio_holds_nothing_until_it_is_given_work(selector: selectors.BaseSelector) -> None:
+    class Worker(threading.Thread):
+        """Keeps the list of idle workers as anyio's do."""
+
+        idle_workers: ClassVar[deque[threading.Thread]] = deque()
+
+    work = UnderWay(10**9)
+    release = threading.Event()
+    worker = Worker(target=release.wait, args=(30,))
+    worker.start()
+    try:
+        assert holds(work, selector)
+        worker.idle_workers.append(worker)
+        assert not holds(work, selector)
+        worker.idle_workers.pop()
+        assert not work.none_at_all(1)
+        assert holds(work, selector)
+    finally:
+        release.set()
+        worker.join()
+    assert not holds(work, selector)
+
+
+def test_work_in_threads_of_anyio_costs_no_patience_and_is_waited_for() -> None:
+    to_thread = pytest.importorskip("anyio.to_thread")
+
+    async def story() -> list[float]:
+        seen = []
+        for _ in range(20):
+            await asyncio.sleep(3600)
+            seen.append(await to_thread.run_sync(time.time))
+        return seen
+
+    began = readings.real_monotonic()
+    with VirtualClock(patience_us=500_000).installed() as clock:
+        seen = asyncio.run(story())
+    took_s = readings.real_monotonic() - began
+    assert [later - earlier for earlier, later in pairwise(seen)] == [3600] * 19
+    # Nineteen patiences at least, were idle workers waited for.
+    assert took_s < 10 * clock.patience_us / 1_000_000

@@ -311,6 +311,13 @@ def test_a_session_made_again_is_closed_again() -> None:
     assert story.note("hook", "close", id="s1").broken == "resources.closed-once"
 
 
+def test_what_the_dead_session_of_an_id_owned_is_closed_when_another_begins_under_it() -> None:
+    story = begun(resource="close()").did("attach", "s1", ok(), resource="r").advance(7200).note("closed", "r")
+    assert story.did("create", "s1", ok(id="s1")).did("get", "s1", LIVES).broken is None
+    left = begun(resource="close()").did("attach", "s1", ok(), resource="r").advance(7200)
+    assert left.did("create", "s1", ok(id="s1")).did("get", "s1", LIVES).broken == "resources.closed-once"
+
+
 def test_notes_that_close_nothing_change_nothing() -> None:
     story = begun(resource="close()").note("hook", "open", id="s1").note("clock").note("hook", "close")
     assert story.did("get", "s1", LIVES).broken is None

@@ -277,3 +277,23 @@ def test_entries_are_judged_together_exactly_when_a_chain_of_overlaps_joins_them
 def test_a_note_during_a_single_operation_comes_before_its_answer() -> None:
     one, note = an_entry(0, 3), Note(kind="closed", at=Stamp(0, 0), order=2)
     assert list(batches([one, note])) == [[note], [one]]
+
+
+def test_a_delete_that_was_cut_off_may_come_after_a_creation_that_it_overlapped() -> None:
+    first, deleted, second = operation("create", "s1"), operation("delete", "s1"), operation("create", "s1")
+    story = Story(policy()).together((first, ok(id="s1")), (deleted, CUT_OFF))
+    assert story.did("create", "s1", ok(id="s1")).broken is None
+    overlapped = Story(policy()).together((deleted, CUT_OFF), (first, ok(id="s1")), (second, ok(id="s1")))
+    assert overlapped.broken is None
+
+
+def test_an_update_that_changes_nothing_now_may_come_after_one_that_it_undoes() -> None:
+    story = begun().did("update", "s1", ok(), changes={"x": 1})
+    story.together(
+        (operation("update", "s1", changes={"x": 1}), ok()), (operation("update", "s1", changes={"x": 2}), ok())
+    )
+    for left in (1, 2):
+        again = begun().did("update", "s1", ok(), changes={"x": 1})
+        again.together((MERGE_X, ok()), (operation("update", "s1", changes={"x": 2}), ok()))
+        assert again.did("get", "s1", ok(data={"a": 1, "x": left})).broken is None
+    assert story.did("get", "s1", ok(data={"a": 1, "x": 3})).broken is not None

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from pytest_sessionguard.core import properties
 from pytest_sessionguard.core.operations import VERBS
 from pytest_sessionguard.core.policy import KEYS, policy
-from pytest_sessionguard.core.properties import EXTRAS, PROPERTIES, Property, claimed, describe, meets, promised
+from pytest_sessionguard.core.properties import (
+    EXTRAS,
+    ONLY_BY_SEARCH,
+    PROPERTIES,
+    Property,
+    claimed,
+    describe,
+    meets,
+    promised,
+)
 
 ALL = """
 lifecycle.create lifecycle.get lifecycle.delete lifecycle.list lifecycle.ids-unique lifecycle.id-reuse
@@ -129,3 +140,13 @@ def test_any_one_of_the_words_of_a_need_is_enough() -> None:
 )
 def test_a_key_is_promised_when_its_value_leaves_nothing_open(written: dict[str, object], key: str, says: bool) -> None:
     assert promised(policy(**written), key) is says
+
+
+def test_no_judge_of_stories_speaks_of_what_only_a_search_can_reach() -> None:
+    assert set(PROPERTIES) > ONLY_BY_SEARCH
+    package = Path(properties.__file__).parents[1]
+    judges = [path for room in ("core", "run") for path in (package / room).rglob("*.py")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in judges if path.name != "properties.py"}
+    found = {(name, file) for name in ONLY_BY_SEARCH for file, text in texts.items() if f'"{name}"' in text}
+    assert found == set()
+    assert any('"limit.enforced"' in text for text in texts.values())

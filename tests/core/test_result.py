@@ -122,6 +122,15 @@ def test_counts_leave_out_what_was_never_judged() -> None:
     assert dict(results.counts({"b": 1, "a": 0})) == {"b": 1}
 
 
+def test_a_run_has_each_violation_once_and_every_case_of_it() -> None:
+    cases = [a_case("violated", cell=cell, violations=(a_violation(),)) for cell in ("n=1", "n=2", "n=3")]
+    told = to_json(merge_cases(cases, target="t"))
+    (found,) = told["violations"]
+    assert found["also"] == [{"scenario": "a story", "cell": "n=2"}, {"scenario": "a story", "cell": "n=3"}]
+    assert [case["violations"] for case in told["scenarios"]] == [1, 1, 1]
+    jsonschema.validate(told, results.result_schema())
+
+
 # -- JSON -----------------------------------------------------------------------------------------------------------
 
 

@@ -240,6 +240,16 @@ def test_a_failure_tells_all_that_is_needed_and_its_commands_repeat_it(broken_sh
     assert "expiry." in done.stdout
 
 
+def test_the_command_that_repeats_a_failure_names_a_manager_that_was_an_option(
+    broken_shop: pytest.Pytester, run: Run
+) -> None:
+    Path("pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    result = run(*OURS, "-k", "1ms", "--sessionguard-manager", "shop.sessionguard.toml")
+    again = next(line.split(maxsplit=1)[1] for line in result.outlines if line.startswith("  again"))
+    assert again.endswith(" --sessionguard-manager shop.sessionguard.toml")
+    run(*OURS, *shlex.split(again)[1:]).assert_outcomes(failed=1)
+
+
 def test_junit_xml_has_line_numbers_and_virtual_time(broken_shop: pytest.Pytester, run: Run) -> None:
     run(*OURS, "--junitxml=out.xml", "-o", "junit_family=xunit1")
     cases = ET.parse("out.xml").getroot().findall(".//testcase")

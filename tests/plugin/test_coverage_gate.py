@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester"]
-
 SETTINGS = """
 [tool.pytest.ini_options]
 testpaths = ["tests"]

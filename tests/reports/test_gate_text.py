@@ -118,7 +118,7 @@ def test_what_is_missing_of_a_gate_that_is_met_is_named_without_steps() -> None:
     ]
 
 
-UNKNOWN = BehaviourVerdict(manager="shop", status=INCOMPLETE, problems=("behaviour of shop: no case ran",))
+UNKNOWN = BehaviourVerdict(manager="shop", status=INCOMPLETE, problems=("behaviour: no case ran against shop",))
 SHORT = behaviour(3)
 SOUND = Verdict(status=MET)
 
@@ -128,10 +128,14 @@ SOUND = Verdict(status=MET)
     [
         (Account(coverage=SOUND), "coverage gate: met", 0),
         (Account(coverage=SOUND, behaviour=(SHORT,)), "coverage gate: MISSED; behaviour of shop", 1),
-        (Account(coverage=SOUND, behaviour=(UNKNOWN,)), "coverage gate: INCOMPLETE; behaviour of shop: no case ran", 3),
+        (
+            Account(coverage=SOUND, behaviour=(UNKNOWN,)),
+            "coverage gate: INCOMPLETE; behaviour: no case ran against shop",
+            3,
+        ),
         (
             Account(behaviour=(UNKNOWN, SHORT)),
-            "coverage gate: MISSED; behaviour of shop: no case ran; behaviour of shop",
+            "coverage gate: MISSED; behaviour: no case ran against shop; behaviour of shop",
             1,
         ),
         (Account(), "coverage gate: met", 0),
@@ -224,3 +228,10 @@ def test_the_summary_is_added_to_what_other_steps_wrote(tmp_path: Path) -> None:
     path.write_text("before\n", encoding="utf-8")
     github.append_summary(MISSED_ONE, path)
     assert path.read_text(encoding="utf-8") == "before\n" + github.summary(MISSED_ONE)
+
+
+def test_what_is_wrong_with_the_whole_run_is_told_once() -> None:
+    crashed = ("worker gw0 crashed",)
+    broken = [BehaviourVerdict(manager=name, status=INCOMPLETE, problems=crashed) for name in ("shop", "bar")]
+    account = Account(coverage=judge(GATE, Measurement(problems=crashed)), behaviour=tuple(broken))
+    assert gate_text.closing(account) == "coverage gate: INCOMPLETE; worker gw0 crashed"

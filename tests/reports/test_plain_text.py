@@ -54,11 +54,19 @@ def test_colour_paints_the_status_alone() -> None:
 
 
 def test_violations_are_numbered_and_told_in_full() -> None:
-    found = ViolationFound(property="limit.enforced", summary="four sessions, where three are allowed", given="ok")
-    result = merge_cases([a_case("violated", violations=(found, found))], target="shop")
+    one = ViolationFound(property="limit.enforced", summary="four sessions, where three are allowed", given="ok")
+    other = replace(one, given="done")
+    result = merge_cases([a_case("violated", violations=(one, other))], target="shop")
     first, second = plain_text.violations(result)
-    assert first.startswith("--- violation 1 of 2 ---\nlimit.enforced violated: four sessions")
-    assert second.startswith("--- violation 2 of 2 ---")
+    assert first == "--- violation 1 of 2 ---\n" + one.message
+    assert second.startswith("--- violation 2 of 2 ---\nlimit.enforced violated: four sessions")
+
+
+def test_a_violation_that_many_stories_show_is_told_once_with_their_names() -> None:
+    found = ViolationFound(property="limit.enforced", summary="too many", given="ok")
+    cases = [a_case("violated", title=f"T{n}", cell="n=1" * (n == 1), violations=(found,)) for n in range(6)]
+    (told,) = plain_text.violations(merge_cases(cases, target="shop"))
+    assert told == f"--- violation 1 of 1 ---\n{found.message}\n\n  the same in 5 more: T1 [n=1]; T2; T3; and 2 more"
 
 
 def test_a_fault_of_ours_is_told_once_with_its_traceback_and_not_blamed_on_the_target() -> None:
@@ -103,6 +111,32 @@ def test_a_long_account_is_wrapped_under_its_word() -> None:
     assert lines[0].startswith("exercised  lifecycle.number-0 1, ")
     assert all(line.startswith(" " * 11 + "lifecycle") for line in lines[1:])
     assert max(map(len, lines)) <= plain_text.WIDTH
+
+
+def test_no_line_ends_between_a_property_and_its_number() -> None:
+    for length in range(1, 60):
+        names = {f"lifecycle.{'x' * length}{number}": 1 for number in range(9)}
+        cases = [a_case(exercised=FrozenMap(names))] * 11
+        for line in plain_text.properties(merge_cases(cases, target="shop", claimed=names)):
+            assert all(entry.endswith(" 11") for entry in line.rstrip(",").split(", ")), line
+
+
+def test_what_no_story_can_reach_is_counted_and_not_named() -> None:
+    claimed = ["expiry.idle", "fault.atomic", "cancel.atomic"]
+    result = merge_cases([a_case()], target="shop", claimed=claimed)
+    assert plain_text.properties(result) == ["unproven   expiry.idle, 2 more need search"]
+    assert [item.name for item in result.properties] == claimed
+    assert plain_text.properties(merge_cases([a_case()], target="shop", claimed=claimed[1:])) == [
+        "unproven   2 more need search"
+    ]
+
+
+def test_where_everything_was_skipped_the_reader_is_told_what_to_do() -> None:
+    skipped = a_case("skipped", reason="needs operation rotate")
+    told = plain_text.summary(merge_cases([skipped], target="shop"))
+    assert "none ran   the profile has not what any of these cases needs" in told
+    assert "none ran" not in plain_text.summary(merge_cases([skipped, a_case()], target="shop"))
+    assert "none ran" not in plain_text.summary(merge_cases([], target="shop"))
 
 
 def test_violations_that_did_not_repeat_are_told_apart() -> None:

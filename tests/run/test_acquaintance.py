@@ -65,11 +65,36 @@ def test_an_id_written_out_is_of_the_kind_that_the_manager_gives(issued: Any) ->
     assert sessions.id_of(RawId("never-issued"), HERE) == "never-issued"
 
 
-def test_a_short_or_odd_id_is_shown_as_it_is() -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("get('1')", "get(cart)"),
+        ("get(5)", "get(bag)"),
+        ("put('1', key='1', value=5)", "put(cart, key='1', value=5)"),
+        ("get(UUID('3d813cbb-47fb-32ba-91df-831e1593ac29'))", "get(box)"),
+        ("id='1', data={'1': 5, 'n': '1'}", "id=cart, data={'1': 5, 'n': '1'}"),
+        ("ok: id=5", "ok: id=bag"),
+        ("ids=['1', 5, 6], count=3", "ids=[cart, bag, 6], count=3"),
+        ("count=5", "count=5"),
+        ("get('10')", "get('10')"),
+        ("closed connection of '1'", "closed connection of cart"),
+        ("the answer of get('1'): ok: data=5", "the answer of get(cart): ok: data=5"),
+    ],
+)  # fmt: skip
+def test_a_short_or_odd_id_is_shown_by_name_where_a_session_stands(text: str, told: str) -> None:
     sessions = known()
     sessions.name("cart", "1")
     sessions.name("bag", 5)
-    assert sessions.shown("get('1'), get(5)") == "get('1'), get(5)"
+    sessions.name("box", uuid.UUID("3d813cbb-47fb-32ba-91df-831e1593ac29"))
+    assert sessions.shown(text) == told
+
+
+def test_a_session_that_its_caller_named_is_shown_by_its_name_though_none_was_made() -> None:
+    sessions = known(NEEDY, policy=PER_SESSION)
+    asked = sessions.operation(a_step("create", **{"as": "cart"}))
+    assert sessions.shown(str(asked)).startswith("create(cart, owner=")
+    sessions.operation(a_step("create", **{"as": "bag", "id": "k0"}))
+    assert sessions.shown("create('k0')") == "create(bag)"
 
 
 def test_a_name_that_no_session_has_is_the_users_mistake() -> None:

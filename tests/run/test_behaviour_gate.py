@@ -82,7 +82,7 @@ def test_what_ran_against_another_profile_counts_for_nothing() -> None:
     gate = BehaviourGate(least=1, managers=("reference-sync-memory",))
     (verdict,) = behaviour_gate.judge(gate, {"reference": ["get:live"]}, Path())
     assert (verdict.status, verdict.count) == (INCOMPLETE, Count())
-    assert verdict.problems == ("behaviour of reference-sync-memory: no case ran against reference-sync-memory",)
+    assert verdict.problems == ("behaviour: no case ran against reference-sync-memory",)
 
 
 def test_a_gate_that_names_no_manager_is_on_that_of_the_run() -> None:
@@ -115,7 +115,7 @@ def test_results_of_several_runs_are_counted_together(tmp_path: Path) -> None:
 def test_an_interrupted_run_or_none_is_incomplete(tmp_path: Path) -> None:
     gate = BehaviourGate(least=0, managers=("reference",))
     (none,) = behaviour_gate.of_results(gate, [], tmp_path)
-    assert none.problems == ("behaviour of reference: no result was handed over: --result FILE",)
+    assert none.problems == ("behaviour: no result was handed over: --result FILE",)
     (broken,) = behaviour_gate.of_results(gate, [a_result(tmp_path / "1.json", CASE, interrupted=True)], tmp_path)
     assert (broken.status, broken.count) == (INCOMPLETE, Count())
     assert broken.problems[0].endswith("1.json is of a run that was interrupted")

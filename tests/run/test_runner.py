@@ -171,7 +171,7 @@ def test_an_unwritten_key_that_would_explain_the_answer_is_named() -> None:
         ("- create: {as: a}\n- expect: {ids: []}\n", "ids: []", "ids: [a]"),
         ("- create: {as: a}\n- touch: a\n  answer: {found: false}\n", "found: False", "found: True"),
         ("- create: {as: a}\n- touch: a\n  refused: true\n", "refused", "ok: found=True"),
-        ("- create: {as: a}\n- create: {as: b, id: x}\n  refused: exists\n", "refused (exists)", "ok: id='x'"),
+        ("- create: {as: a}\n- create: {as: b, id: x}\n  refused: exists\n", "refused (exists)", "ok: id=b"),
         ("- create: {as: a}\n- eventually: {within: 1m, every: 7s, expect: {session: a, alive: false}}\n",
          "alive: false", "alive: true (ok: flag=True)"),
         ("- call: {function: 'operator:truediv', args: {}}\n", "operator:truediv to return", "TypeError"),
@@ -329,8 +329,19 @@ def test_a_session_that_was_refused_cannot_be_spoken_of() -> None:
 
 
 def test_time_does_not_go_back() -> None:
-    with pytest.raises(UsageError, match=r"a.session.yaml:5:\d+: advance: that instant is 1m in the past"):
-        run(toys.Toy, "- create: {as: a}\n- advance: {to_timeout_of: a, minus: 31m}\n")
+    with pytest.raises(UsageError, match=r"a.session.yaml:\d+:\d+: advance: that instant is 1m in the past"):
+        run(toys.Toy, "- create: {as: a}\n- advance: {to_timeout_of: a, minus: 3m}\n", "with: {idle_timeout: 2m}\n")
+
+
+def test_a_story_that_supposes_a_longer_timeout_is_skipped_and_the_others_go_on() -> None:
+    (wary,) = plans_of("- create: {as: a}\n- advance: {to_timeout_of: a, minus: 31m}\n")
+    (other,) = plans_of(TOUCH)
+    result = run_all([wary, other], toys.a_profile())
+    assert [case.status for case in result.cases] == ["skipped", "held"]
+    assert result.cases[0].reason == (
+        'needs a timeout longer than 30m: the profile says idle_timeout = "30m", and 31m would do'
+    )
+    assert not result.cases[0].exercised
 
 
 def test_a_session_without_a_deadline_has_none_to_go_to() -> None:

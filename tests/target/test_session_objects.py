@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import UserDict
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pytest_sessionguard.core.findings import is_scribbled
+from pytest_sessionguard.core.findings import SCRIBBLE, is_scribbled
 from pytest_sessionguard.core.operations import Operation
 from pytest_sessionguard.core.values import FrozenMap, freeze
 from pytest_sessionguard.target import session_objects
@@ -168,3 +168,13 @@ def test_scribbling_reaches_every_level_and_is_recognised() -> None:
 @pytest.mark.parametrize("data", [None, "text", b"bytes", 5, (1, 2), frozenset({1})])
 def test_what_cannot_be_changed_is_not_scribbled(data: Any) -> None:
     assert not session_objects.scribble(data)
+
+
+@pytest.mark.parametrize("view", [MappingProxyType, lambda own: tuple(own.values())], ids=["a view", "a tuple"])
+def test_what_lies_within_a_part_that_cannot_be_written_is_scribbled_into(view: Any) -> None:
+    own: dict[str, Any] = {"items": [1], "more": {"b": 2}}
+    assert session_objects.scribble(view(own))
+    assert own["items"] == [1, SCRIBBLE]
+    assert SCRIBBLE in own["more"]
+    assert SCRIBBLE not in own
+    assert not session_objects.scribble(view({"items": (1, 2)}))

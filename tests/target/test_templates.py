@@ -139,6 +139,14 @@ def test_a_mistake_is_told_at_its_column(text: str, column: int, message: str) -
     assert caught.value.column == column
 
 
+def test_a_placeholder_without_quotes_is_told_how_to_be_written() -> None:
+    with pytest.raises(TemplateError) as raised:
+        parse("make(id, limit={limit})")
+    assert raised.value.column == 16
+    assert raised.value.message == "{limit} is no literal: expected a placeholder in quotes, '{limit}'"
+    assert str(parse("make(id, limit='{limit}')").arguments[1].literal) == "{limit}"
+
+
 def test_a_hook_has_a_role_and_may_be_async() -> None:
     plain, awaited = parse_hook("close(session)"), parse_hook("async open(id, owner=owner) -> data")
     assert (plain.path, plain.asynchronous, plain.result) == (("close",), False, "nothing")

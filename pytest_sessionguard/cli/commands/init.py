@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -41,7 +42,7 @@ def init(target: str, output: str | None, json_file: str | None, quiet: bool) ->
         raise UsageError(f"cannot write {output}: {error.strerror}") from None
     if not quiet:
         click.echo(
-            f"wrote {output}; look at what is marked as guessed, then: sessionguard run scenarios --manager {output}"
+            f"wrote {output}; look at what is marked as guessed, then: sessionguard run --manager {shlex.quote(output)}"
         )
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pytest_sessionguard.target.profile import Profile
 
 
-@click.command(epilog="Example: sessionguard run scenarios --manager shop.sessionguard.toml")
-@click.argument("files", nargs=-1, required=True, metavar="FILE-OR-FOLDER...")
+@click.command(epilog="Example: sessionguard run --manager shop.sessionguard.toml")
+@click.argument("files", nargs=-1, metavar="[FILE-OR-FOLDER]...")
 @click.option(
     "--manager",
     default="reference",
@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 )
 @click.option("--cell", metavar="NAME", help="Run this cell of the matrix only, such as early=1s.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the result to this file as JSON.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell each skipped case too, and what it needs.")
 @click.option("--quiet", is_flag=True, help="Print only what is wrong.")
-def run(files: tuple[str, ...], manager: str, cell: str | None, json_file: str | None, quiet: bool) -> int:
-    """Run scenario files.
+def run(
+    files: tuple[str, ...], manager: str, cell: str | None, json_file: str | None, verbose: bool, quiet: bool
+) -> int:
+    """Run scenario files, or the shipped stories.
 
     Against a manager of yours, or the reference manager; in virtual time.
     """
@@ -39,7 +42,7 @@ def run(files: tuple[str, ...], manager: str, cell: str | None, json_file: str |
 
     scenarios, profile = _read(files, manager)
     plans = _chosen(scenarios, cell)
-    show = _Show(len(plans), quiet=quiet)
+    show = _Show(len(plans), quiet=quiet, verbose=verbose)
     result = run_all(plans, profile, target=manager, on_case=show.case)
     show.closing(result)
     if json_file is not None:
@@ -55,7 +58,7 @@ def _read(files: tuple[str, ...], manager: str) -> tuple[list[Scenario], Profile
     Raises:
         UsageError: every fault of all of them.
     """
-    from pytest_sessionguard.run import scenario_files
+    from pytest_sessionguard.run import scenario_files, shipped_stories
     from pytest_sessionguard.target.profile import load, refused_for_run
 
     faults: list[Fault] = []
@@ -69,9 +72,10 @@ def _read(files: tuple[str, ...], manager: str) -> tuple[list[Scenario], Profile
         faults += error.faults
         told += [] if error.faults else [str(error)]
     try:
-        paths = scenario_files.find(files)
+        paths = scenario_files.find(files or [shipped_stories.folder()])
     except UsageError as error:
         faults += error.faults
+        told += [] if error.faults else [str(error)]
         paths = ()
     for path in paths:
         try:
@@ -101,12 +105,16 @@ def _chosen(scenarios: list[Scenario], cell: str | None) -> list[Plan]:
 
 
 class _Show:
-    """What the user sees: a line a case, violations in full, a closing account; on a terminal colour and progress."""
+    """What the user sees: a line a case that ran, violations in full, a closing account; on a terminal also progress.
 
-    def __init__(self, total: int, *, quiet: bool) -> None:
+    A skipped case has a line only where each is asked for: with a small manager they would drown the rest.
+    """
+
+    def __init__(self, total: int, *, quiet: bool, verbose: bool) -> None:
         self._total = total
         self._done = 0
         self._quiet = quiet
+        self._verbose = verbose
         self._progress = sys.stderr.isatty() and not quiet
 
     def case(self, case: CaseResult) -> None:
@@ -117,7 +125,8 @@ class _Show:
         if self._quiet:
             return
         self._wipe()
-        click.echo(plain_text.case_line(case, paint=_paint))
+        if case.status != "skipped" or self._verbose:
+            click.echo(plain_text.case_line(case, paint=_paint))
         if self._progress and self._done < self._total:
             click.echo(f"{self._done} of {self._total} ...", err=True, nl=False)
 

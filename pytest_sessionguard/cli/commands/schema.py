@@ -11,13 +11,13 @@ import click
     epilog="Example: sessionguard schema scenario > session.schema.json, then begin a scenario file with "
     "`# yaml-language-server: $schema=session.schema.json`"
 )
-@click.argument("what", type=click.Choice(["scenario", "profile", "result"]))
+@click.argument("what", type=click.Choice(["scenario", "profile", "result", "coverage"]))
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write it to this file instead.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def schema(what: str, json_file: str | None, quiet: bool) -> None:
     """Print a JSON Schema.
 
-    Of scenario files, of profiles, or of the results that --json FILE writes.
+    Of scenario files, of profiles, or of what --json FILE writes: a run's result, or the coverage gates' verdict.
     """
     from pathlib import Path
 
@@ -39,6 +39,10 @@ def _schema(what: str) -> object:
         from pytest_sessionguard.target.profile import profile_schema
 
         return profile_schema()
+    if what == "coverage":
+        from pytest_sessionguard.core.gate_account import account_schema
+
+        return account_schema()
     from pytest_sessionguard.core.result import result_schema
 
     return result_schema()

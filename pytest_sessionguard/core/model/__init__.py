@@ -107,15 +107,21 @@ class Model:
         return replace(fresh, unjudged=True) if policy.clock == "monotonic" and _expires(record, policy) else fresh
 
     def clock_set_back(self, state: State, before: Moment) -> State:
-        """Return the state in which what had expired before the clock was set back stays expired."""
+        """Return the state after the clock was set back.
+
+        What had expired before stays expired; where that is not declared, even what was shown dead may come back,
+        unless it was ended otherwise.
+        """
         policy = self.policy
         if policy.clock_back == "undeclared":
-            return state
+            expired = (one for one in state.records.values() if one.phase == EXPIRED and not one.how)
+            return state.having(*(replace(one, phase=LIVE) for one in expired))
         return state.having(
             *(
-                replace(record, phase=EXPIRED, since=record.since | {"clock-back"})
-                for record in state.records.values()
-                if record.phase == LIVE and standing(record, before, policy) == DEAD
+                replace(one, phase=EXPIRED, since=one.since | {"clock-back"})
+                for one in state.records.values()
+                if (one.phase == EXPIRED and not one.how)
+                or (one.phase == LIVE and standing(one, before, policy) == DEAD)
             )
         )
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pytest_sessionguard.core.model import moments
 from pytest_sessionguard.core.model.cases import died, keeping, purged
 from pytest_sessionguard.core.model.expecting import Alternative
-from pytest_sessionguard.core.model.moments import ALIVE, DEAD
+from pytest_sessionguard.core.model.moments import ALIVE, DEAD, Moment
 from pytest_sessionguard.core.model.state import GONE, LIVE, Ask, Record, State, limits, standing, tagged
 from pytest_sessionguard.core.values import UNSET
 
@@ -22,16 +22,44 @@ def worlds_with_room(state: State, ask: Ask) -> Iterator[State]:
     if limit is None:
         yield state
         return
+    if _is_far_from_full(state, ask):
+        yield state
+        return
     certain, perhaps = _counted(state, ask)
+    evicts = ask.policy.at_limit.startswith("evict") and _full(certain, perhaps, ask) and limit > 0
+    # Where the living alone reach the limit, one of them must go; the dead make no room that was not there.
+    of = certain if len(certain) >= limit else [*certain, *perhaps]
+    victims = _victims(of, certain, ask) if evicts else []
+    if victims and _is_beyond_telling(state, victims):
+        lost = (replace(one, how="evicted", doubt=True) for one in victims if not one.doubt or one.how != "evicted")
+        yield tagged(state.having(*lost), "evicting")
+        return
     if len(certain) < limit:
         yield from _with_others_dropped(state, perhaps, len(certain) + len(perhaps) - limit + 1, ask)
-    if ask.policy.at_limit.startswith("evict") and _full(certain, perhaps, ask) and limit > 0:
-        # Where the living alone reach the limit, one of them must go; the dead make no room that was not there.
-        of = certain if len(certain) >= limit else [*certain, *perhaps]
-        for victim in of:
-            if _may_be_victim(victim, certain, ask):
-                gone = replace(victim, phase=GONE, how="evicted", doubt=False)
-                yield tagged(state.having(gone), "evicting")
+    for victim in victims:
+        yield tagged(state.having(replace(victim, phase=GONE, how="evicted", doubt=False)), "evicting")
+
+
+def _is_far_from_full(state: State, ask: Ask) -> bool:
+    """Say whether there is room even if every session counts that was ever made, without a look at any deadline."""
+    assert ask.policy.limit is not None
+    spare = ask.policy.limit - len(state.records) - ask.in_flight
+    return spare > 0 and spare > sum(len(record.names) for record in state.records.values())
+
+
+def _is_beyond_telling(state: State, victims: list[Record]) -> bool:
+    """Say whether the victims so far can have been chosen in so many ways that each of them is left in doubt instead.
+
+    Without a limit to it there are as many worlds as ways to choose, which is soon more than anyone can follow.
+    """
+    evicted = [record for record in state.records.values() if record.how == "evicted"]
+    if any(record.doubt for record in evicted):
+        return True
+    return comb(len(evicted) + len(victims), len(evicted) + 1) > _CHOICES_MAX
+
+
+# More ways than this to choose who was evicted, over all evictions so far, are not told apart.
+_CHOICES_MAX: Final = 24
 
 
 def _with_others_dropped(state: State, perhaps: list[Record], least: int, ask: Ask) -> Iterator[State]:
@@ -55,7 +83,7 @@ def refusals(state: State, ask: Ask) -> Iterator[Alternative]:
         return
     if policy.at_limit.startswith("evict") and policy.limit > 0:
         return
-    if not _full(*_counted(state, ask), ask):
+    if _is_far_from_full(state, ask) or not _full(*_counted(state, ask), ask):
         return
     line, after = ("limit", "at_limit"), keeping(state)
     if policy.at_limit == "false":
@@ -97,19 +125,26 @@ def _full(certain: list[Record], perhaps: list[Record], ask: Ask) -> bool:
     return len(certain) + len(perhaps) + names + in_flight >= ask.policy.limit
 
 
-def _may_be_victim(record: Record, certain: list[Record], ask: Ask) -> bool:
-    """Say whether eviction may choose the session: no living one surely comes before it."""
+def _victims(of: list[Record], certain: list[Record], ask: Ask) -> list[Record]:
+    """Return the sessions that eviction may choose: no living one surely comes before."""
     rule = ask.policy.at_limit
-    return rule == "evict-any" or not any(
-        other is not record and _precedes(other, record, rule, ask) for other in certain
-    )
+    if rule == "evict-any":
+        return of
+    if rule != "evict-soonest" and len(ask.now) == 1:
+        # On one scale the living one that surely began first comes before all that any other comes before.
+        begins = [_begin(record, rule) for record in of]
+        first = min((_begin(record, rule)[0][1] for record in certain), default=None)
+        return [one for one, begin in zip(of, begins, strict=True) if first is None or first >= begin[0][0]]
+    return [one for one in of if not any(other is not one and _precedes(other, one, rule, ask) for other in certain)]
+
+
+def _begin(record: Record, rule: str) -> Moment:
+    return record.created if rule == "evict-oldest" else record.active
 
 
 def _precedes(one: Record, other: Record, rule: str, ask: Ask) -> bool:
-    if rule == "evict-oldest":
-        return moments.surely_before(one.created, other.created)
-    if rule == "evict-idle":
-        return moments.surely_before(one.active, other.active)
+    if rule != "evict-soonest":
+        return moments.surely_before(_begin(one, rule), _begin(other, rule))
     if one.unjudged or other.unjudged:
         return False
     return all(_ends_before(one, other, scale, ask) for scale in range(len(ask.now)))
@@ -138,6 +173,8 @@ def admission(state: State, ask: Ask) -> str:
         return "lifecycle.create"
     if ask.event.operation.id is not UNSET and ask.event.operation.id in state.records:
         return "lifecycle.id-reuse"
+    if len(state.records) < ask.policy.limit:
+        return "limit.enforced"  # Fewer were ever made: none had to end to make room.
     over = any(
         record.phase != LIVE or standing(record, ask.now, ask.policy) & DEAD for record in state.records.values()
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from .planted import DATA, HOUR, LIVES, PLANTED, a_session, story, two
+from .planted import DATA, HOUR, LIVES, NONE, PLANTED, a_session, story, two
 from .stories import Story, ok, operation, refused
 
 UNDECLARED: dict[str, tuple[str, str, Story]] = {
@@ -145,3 +146,63 @@ def test_what_no_key_explains_names_none(name: str) -> None:
     found = PLANTED[name].wrong().finding
     assert found is not None
     assert found.undeclared is None
+
+
+# -- a clock that was set back ----------------------------------------------------------------------------------------
+
+
+def seen_dead_then_set_back(**written: Any) -> Story:
+    return a_session(clock="wall", **written).advance(HOUR + 1).did("get", "s1", NONE).set_clock(-HOUR)
+
+
+def test_one_seen_dead_that_a_clock_set_back_revives_breaks_what_is_promised_of_the_clock() -> None:
+    found = seen_dead_then_set_back().did("get", "s1", LIVES).finding
+    assert found is not None
+    assert found.property == "expiry.clock-back"
+    assert found.undeclared_value == 'clock_back = "undeclared"'
+
+
+@pytest.mark.parametrize("outcome", [LIVES, NONE])
+def test_where_nothing_is_promised_of_the_clock_one_seen_dead_may_come_back(outcome: Any) -> None:
+    story = seen_dead_then_set_back(clock_back="undeclared").did("get", "s1", outcome)
+    assert story.broken is None
+    assert story.did("get", "s1", NONE).broken is None
+    assert story.did("get", "s1", LIVES).broken == "expiry.no-resurrection"
+
+
+def test_no_clock_brings_back_what_was_deleted_expired_by_hand_or_swept() -> None:
+    for ending in ("delete", "expire"):
+        story = a_session(clock="wall", clock_back="undeclared").did(ending, "s1", ok(found=True)).set_clock(-HOUR)
+        assert story.did("get", "s1", LIVES).broken is not None
+    swept = a_session(clock="wall", clock_back="undeclared").advance(HOUR + 1).did("sweep", None, ok(count=1))
+    assert swept.set_clock(-HOUR).did("get", "s1", LIVES).broken is not None
+
+
+# -- looks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verb", "shown"), [("exists", ok(flag=True)), ("list", ok(ids=["s1"])), ("count", ok(count=1))]
+)
+def test_a_look_that_shows_the_expired_is_taken_for_that_and_not_for_activity(verb: str, shown: Any) -> None:
+    about = "s1" if verb == "exists" else None
+    story = a_session().advance(HOUR - 2).did(verb, about, shown).advance(4).did(verb, about, shown)
+    found = story.finding
+    assert found is not None
+    assert found.undeclared_value == f'expired = {{ {verb} = "stale" }}'
+
+
+def test_a_look_in_between_is_not_taken_for_activity_where_the_later_answer_explains_itself() -> None:
+    story = a_session().advance(HOUR - 2).did("exists", "s1", ok(flag=True)).advance(4).did("get", "s1", LIVES)
+    found = story.finding
+    assert found is not None
+    assert found.undeclared_value == 'expired = { get = "stale" }'
+
+
+def test_a_look_that_renews_is_still_told_where_nothing_else_explains() -> None:
+    written = a_session(expired="gone").advance(HOUR - 2).did("exists", "s1", ok(flag=True)).advance(4)
+    found = written.did("get", "s1", LIVES).finding
+    assert found is not None
+    assert found.undeclared == "activity"
+    assert found.undeclared_value is not None
+    assert found.undeclared_value.endswith('"exists"]')
