@@ -5,7 +5,9 @@ Here a measurement is handed over; `test_coverage_gate` has the real ones.
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import coverage
 import pytest
 
+import pytest_sessionguard
 from pytest_sessionguard.core.gates import Count, FileCount, Gate, Measurement
 from pytest_sessionguard.plugin import coverage_gate
 from pytest_sessionguard.plugin.coverage_gate import OUTPUT, UNMEASURED, WorkersPart
@@ -33,6 +36,12 @@ SOUND = Measurement(files=(FileCount(path="a.py", lines=Count(17, 20), branches=
 SHORT = Measurement(
     files=(FileCount(path="a.py", lines=Count(1, 2), branches=Count(2, 2), run_lines=(1,), missing_lines=(2,)),)
 )
+
+# A run within this process forgets the modules that it was the first to import, while their packages still hold them:
+# the next run would meet two of each.  So all are imported before.
+for _module in pkgutil.walk_packages(pytest_sessionguard.__path__, "pytest_sessionguard."):
+    if not _module.name.endswith(("__main__", ".prometheus")):
+        importlib.import_module(_module.name)
 
 
 class Project:
