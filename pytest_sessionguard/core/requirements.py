@@ -27,7 +27,6 @@ CALLERS: Final[Mapping[str, tuple[str, ...]]] = {
 
 _LINE: Final = re.compile(r"(?P<name>\w+)(?:\.(?P<verb>\w+))?(?:(?P<sign>!?=|>)(?P<values>[^=>]+))?", re.ASCII)
 _FIGURES: Final = ("number", "duration")
-_VALUED: Final = ("word", "flag", "number", "duration", "verbs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
