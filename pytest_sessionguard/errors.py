@@ -52,6 +52,18 @@ class UsageError(SessionguardError):
             super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
+class ScheduleMisfit(UsageError):
+    """A schedule was made for another program, or for another state of the target."""
+
+    def __init__(self, schedule: str, *, decision: int, wanted: str, able: Iterable[str]) -> None:
+        self.schedule = schedule
+        self.decision = decision
+        super().__init__(
+            f"schedule {schedule} no longer fits: its decision {decision} lets {wanted} run, but only "
+            f"{', '.join(able)} can; the target or the program has changed since it was recorded: explore anew"
+        )
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `, did you mean 'x'?` for the nearest known word, or the list of known ones where none is near."""
     names = sorted(known)
