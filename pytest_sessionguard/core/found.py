@@ -1,8 +1,8 @@
 """A violation as a search met it, with all that brings it about again, and what became of it when it was made small.
 
 Pure values.  A schedule and a fault are kept as text, as a scenario file has them, so that a find can be written down,
-read back and compared without the machinery that made it.  `explore.shrink.shrink(found, rerun, runs_max=, seed=)` makes
-one small.
+read back and compared without the machinery that made it.  `explore.shrink.shrink(found, rerun, runs_max=, seed=)`
+makes one small.
 """
 
 from __future__ import annotations

@@ -221,10 +221,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parallel:
-    """Branches that run at once, started in the order of the file."""
+    """Branches that run at once, started in the order of the file.
+
+    Attributes:
+        schedules: in which orders they run: empty, as they come; a number of different ones; "exhaustive", all that
+            there are; or one, as letters ("ABBA").
+    """
 
     branches: tuple[tuple[AnyStep, ...], ...]
     place: Place
+    schedules: str | int = ""
     label: str | Template = ""
     verb: str = "parallel"
 
@@ -309,6 +315,7 @@ def show(step: AnyStep) -> str:
     match step:
         case Parallel(branches=branches):
             told = f"parallel: {len(branches)} branches of {', '.join(str(len(branch)) for branch in branches)} steps"
+            told += f", schedules: {step.schedules}" if step.schedules else ""
         case Repeat(times=times, counter=counter, steps=steps):
             told = f"repeat: {times!r} times {len(steps)} step{'s'[: len(steps) != 1]}" + (counter and f" (${counter})")
         case Eventually(within_us=within_us, every_us=every_us, expect=expect):

@@ -13,6 +13,8 @@ from pytest_sessionguard.core.operations import KINDS, VERBS
 
 VERSION: Final = 1
 CELLS_MAX: Final = 1000
+SCHEDULES_MAX: Final = 100_000
+EXHAUSTIVE: Final = "exhaustive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,7 @@ TAKES: Final[Mapping[str, str]] = {
     "properties": "a list of properties",
     "steps": "a list of steps",
     "branches": "a list of at least two lists of steps",
+    "schedules": "exhaustive, a number of schedules, or one schedule such as ABBA or A12B",
     "expectation": "what `expect` takes",
     "kinds": f"true, a kind of refusal ({', '.join(KINDS)}), or a list of kinds",
     "answer": "a mapping of facets of the answer to values",
@@ -229,6 +232,7 @@ _BESIDE: Final = (
         summary="runs branches at once, one client each, started in the order of the file",
         short="branches",
         entries=(Entry(name="branches", takes="branches", summary="lists of steps", required=True),),
+        modifiers=("schedules",),
         block=True,
     ),
     StepKind(
@@ -282,6 +286,11 @@ MODIFIERS: Final = (
     Entry(name="answer", takes="answer", summary="what it must answer, facet by facet"),
     Entry(name="capture", takes="capture", summary="keeps parts of the answer as variables for later steps"),
     Entry(name="client", takes="text", summary="which client calls"),
+    Entry(
+        name="schedules",
+        takes="schedules",
+        summary="the orders in which branches run: what follows must hold in every one of them",
+    ),
     Entry(name="label", takes="text", summary="a text for the report"),
 )
 
@@ -308,7 +317,6 @@ LATER: Final[Mapping[str, str]] = {
     "after_fault": "fault injection",
     "crash": "crashes",
     "partition": "network partitions",
-    "schedules": "exploring schedules",
     "acknowledged": "fault injection",
 }
 

@@ -231,7 +231,7 @@ class _Reader(Values):
         place = Place(self.path, node.line, node.column)
         label = self.text(node.entries["label"][1]) if "label" in node.entries else ""
         if kind.block:
-            return self.block(kind, key, value, place, label)
+            return self.block(kind, node, value, place, label)
         return self.alone(kind, node, value, place, label)
 
     def strangers(self, node: Node, verbs: list[str]) -> None:
@@ -377,10 +377,12 @@ class _Reader(Values):
 
     # -- blocks ------------------------------------------------------------------------------------------------------
 
-    def block(self, kind: StepKind, key: Node, value: Node, place: Place, label: Any) -> AnyStep | None:
+    def block(self, kind: StepKind, node: Node, value: Node, place: Place, label: Any) -> AnyStep | None:
         """Return a step that holds others."""
         if kind.verb == "parallel":
-            return self.parallel(value, place, label)
+            assert node.entries is not None
+            schedules = self.schedules(node.entries["schedules"][1]) if "schedules" in node.entries else ""
+            return self.parallel(value, place, label, schedules)
         given = self.closed(value, kind.entries, kind.verb)
         if given is None:
             return None
@@ -390,15 +392,16 @@ class _Reader(Values):
         every_us = spans.get("every", 1_000_000)
         if every_us == 0:
             self.fault(given["every"], "every: expected more than nothing, or time would stand still")
-        node = given.get("expect")
-        if node is None:
+        wanted = given.get("expect")
+        if wanted is None:
             return None
-        expected = Step(verb="expect", arguments=self.expectation(node), place=Place(self.path, node.line, node.column))
+        here = Place(self.path, wanted.line, wanted.column)
+        expected = Step(verb="expect", arguments=self.expectation(wanted), place=here)
         return Eventually(
             within_us=spans.get("within", 0), every_us=every_us, expect=expected, place=place, label=label
         )
 
-    def parallel(self, node: Node, place: Place, label: Any) -> Parallel:
+    def parallel(self, node: Node, place: Place, label: Any, schedules: str | int) -> Parallel:
         branches = []
         if node.items is None or len(node.items) < 2:
             self.fault(
@@ -414,7 +417,7 @@ class _Reader(Values):
         self.scope, self.in_branch = outer, was_in_branch
         for scope in scopes:
             outer.join(scope)
-        return Parallel(branches=tuple(branches), place=place, label=label)
+        return Parallel(branches=tuple(branches), place=place, schedules=schedules, label=label)
 
     def repeat(self, given: dict[str, Node], place: Place, label: Any) -> Repeat:
         times = self.whole(given["times"]) if "times" in given else None

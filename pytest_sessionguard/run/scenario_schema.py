@@ -23,6 +23,7 @@ _OPEN: Final[Schema] = {"type": "string", "pattern": r"\$"}
 _IDENTIFIER: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
 _NAME: Final = r"^[A-Za-z_$][A-Za-z0-9_.${}-]*$"
 _SPAN: Final = r"^\s*([0-9]+(\.[0-9]+)?(us|ms|s|m|h|d)\s*)+$|\$"
+_BACK: Final = r"^-\s*([0-9]+(\.[0-9]+)?(us|ms|s|m|h|d)\s*)+$"
 _FUNCTION: Final = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
 
 
@@ -52,7 +53,7 @@ _KINDS: Final[Mapping[str, Callable[[], Schema]]] = {
     "sessions": lambda: {"anyOf": [{"type": "array", "items": _reference("session")}, _OPEN]},
     "id": lambda: {"type": ["string", "integer"]},
     "duration": lambda: {"type": "string", "pattern": _SPAN},
-    "timeout": lambda: {"type": ["string", "null"], "pattern": _SPAN},
+    "timeout": lambda: {"anyOf": [{"type": ["string", "null"], "pattern": _SPAN}, {"type": "string", "pattern": _BACK}]},
     "whole": lambda: {"anyOf": [{"type": "integer", "minimum": 0, "maximum": REPEATS_MAX}, _OPEN]},
     "integer": lambda: {"anyOf": [{"type": "integer"}, _OPEN]},
     "flag": lambda: {"anyOf": [{"type": "boolean"}, _OPEN]},
@@ -85,6 +86,13 @@ _KINDS: Final[Mapping[str, Callable[[], Schema]]] = {
     "properties": lambda: _words(PROPERTIES),
     "steps": lambda: {"type": "array", "minItems": 1, "items": _reference("step")},
     "branches": lambda: {"type": "array", "minItems": 2, "items": _reference("steps")},
+    "schedules": lambda: {
+        "anyOf": [
+            {"const": form.EXHAUSTIVE},
+            {"type": "integer", "minimum": 1, "maximum": form.SCHEDULES_MAX},
+            {"type": "string", "pattern": r"^\s*([A-Z]|\([0-9]+\))[A-Z0-9()\s]*$"},
+        ]
+    },
     "expectation": lambda: {
         "anyOf": [
             _closed((form.EXPECT_ENTRIES[0], *form.EXPECT_SESSION), required=("session",), at_least=2),
@@ -152,7 +160,6 @@ def _step() -> Schema:
     strange = {
         kind.verb: {"properties": {name: False for name in beside if name not in (*kind.modifiers, "label")}}
         for kind in form.STEPS.values()
-        if kind.verb not in VERBS
     }
     return {
         "type": "object",

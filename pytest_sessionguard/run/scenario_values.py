@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
-from pytest_sessionguard.core import durations
+from pytest_sessionguard.core import durations, schedule
 from pytest_sessionguard.core import scenario as scenarios
 from pytest_sessionguard.core.operations import KINDS
 from pytest_sessionguard.core.scenario import Count, Instant, RawId, Span, Template, Text, Variable
 from pytest_sessionguard.core.values import FrozenMap
-from pytest_sessionguard.errors import Fault, did_you_mean
-from pytest_sessionguard.run.scenario_format import TAKES, Entry
+from pytest_sessionguard.errors import Fault, UsageError, did_you_mean
+from pytest_sessionguard.run.scenario_format import EXHAUSTIVE, SCHEDULES_MAX, TAKES, Entry
 from pytest_sessionguard.run.scenario_nodes import Node
 from pytest_sessionguard.run.scenario_scope import IDENTIFIER, NAME, VARIABLES_IN_NAME_MAX, Scope
 
@@ -154,7 +154,12 @@ class Values:
             return self.fault(node, str(error))
 
     def timeout(self, node: Node) -> Any:
-        return None if node.content is None else self.duration(node)
+        text = node.content
+        if isinstance(text, str) and text[:1] == "-":
+            # A manager may be given one that makes no sense, to see what it does with it.
+            span_us = self.duration(Node(node.line, node.column, text[1:]))
+            return -span_us if isinstance(span_us, int) else self.expected(node, "timeout")
+        return None if text is None else self.duration(node)
 
     def whole(self, node: Node) -> Any:
         value = self.scalar(node)
@@ -236,6 +241,26 @@ class Values:
         if not kinds:
             self.expected(node, "kinds")
         return frozenset(str(kind.content) for kind in kinds)
+
+    def schedules(self, node: Node) -> str | int:
+        """Return which orders of the branches are run: a number of them, all, or one."""
+        asked = node.content
+        if isinstance(asked, int) and not isinstance(asked, bool):
+            if not 1 <= asked <= SCHEDULES_MAX:
+                self.fault(node, f"schedules: expected a number from 1 to {SCHEDULES_MAX}, not {asked}")
+            return asked
+        if not isinstance(asked, str) or not asked.strip():
+            self.expected(node, "schedules")
+            return ""
+        if asked == EXHAUSTIVE:
+            return asked
+        try:
+            if asked != asked.upper():
+                raise UsageError(f"{asked!r} is no schedule, which has capital letters{did_you_mean(asked, [EXHAUSTIVE])}")
+            return str(schedule.parse(asked))
+        except UsageError as error:
+            self.fault(node, f"schedules: {error}")
+            return ""
 
     # -- names -------------------------------------------------------------------------------------------------------
 
