@@ -187,6 +187,8 @@ def unmet(
         missing.append("policy key per_session_timeout")
     if asked.resource and begun.resource is None:
         missing.append("policy key resource")
+    if any(isinstance(step, scenarios.Parallel) and step.schedules for step in plan.scenario.all_steps):
+        missing.append("a version that explores schedules")
     if asked.at_once and callers == "one":
         missing.append("callers at once (the profile says callers = one)")
     return tuple(dict.fromkeys(filter(None, missing)))

@@ -39,7 +39,7 @@ DIGITS_MAX: Final = 1_000
 KEY_WIDTH_MAX: Final = 500
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BARE: Final = re.compile(r"[A-Za-z_$][\w$./-]*", re.ASCII)
+_BARE: Final = re.compile(r"[A-Za-z_$][\w$./=|<>!-]*|(?:\d+(?:us|ms|s|m|h|d))+", re.ASCII)
 _SENTENCE: Final = re.compile(r"[A-Za-z][\w ,.;'()/+-]*[\w.)]", re.ASCII)
 _WORDS: Final = frozenset({"true", "false", "null"})
 _SHORT_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -200,6 +200,8 @@ def _value(value: Any) -> Tree:
             return "true" if value else "false"
         case Variable() | Text():
             return _template(value)
+        case Count(template) | Span(template) | Instant(template):
+            return _template(template)
         case str():
             return quoted(value.replace("$", "$$"))
         case int() | float() if type(value) in (int, float):

@@ -53,7 +53,7 @@ _KINDS: Final[Mapping[str, Callable[[], Schema]]] = {
     "sessions": lambda: {"anyOf": [{"type": "array", "items": _reference("session")}, _OPEN]},
     "id": lambda: {"type": ["string", "integer"]},
     "duration": lambda: {"type": "string", "pattern": _SPAN},
-    "timeout": lambda: {"anyOf": [{"type": ["string", "null"], "pattern": _SPAN}, {"type": "string", "pattern": _BACK}]},
+    "timeout": lambda: {"type": ["string", "null"], "pattern": f"{_BACK}|{_SPAN}"},
     "whole": lambda: {"anyOf": [{"type": "integer", "minimum": 0, "maximum": REPEATS_MAX}, _OPEN]},
     "integer": lambda: {"anyOf": [{"type": "integer"}, _OPEN]},
     "flag": lambda: {"anyOf": [{"type": "boolean"}, _OPEN]},

@@ -256,7 +256,9 @@ class Values:
             return asked
         try:
             if asked != asked.upper():
-                raise UsageError(f"{asked!r} is no schedule, which has capital letters{did_you_mean(asked, [EXHAUSTIVE])}")
+                raise UsageError(
+                    f"{asked!r} is no schedule, which has capital letters{did_you_mean(asked, [EXHAUSTIVE])}"
+                )
             return str(schedule.parse(asked))
         except UsageError as error:
             self.fault(node, f"schedules: {error}")
