@@ -1,0 +1,184 @@
+"""Puts switch points into the functions of modules that are loaded already, and takes them out again.
+
+Each function keeps its identity, closure, defaults, attributes and wrappers: only its `__code__` is another one for the
+span.  Functions that code within the span makes are given their plain code back too.  A function whose module's source
+is not there, or is not what the function was made of, is left alone and named, so that it can be traced instead.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.machinery
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType, TracebackType
+from typing import Any, Final
+
+from pytest_sessionguard.explore.switch_points import Hooks, counterparts, with_points
+
+_HERE: Final = __name__.partition(".")[0]
+# Of our own package only the reference system is a target.
+_TARGET: Final = f"{_HERE}.reference"
+_LIBRARIES: Final = ("site-packages", "dist-packages")
+
+Key = tuple[Any, ...]
+
+
+class Weaving:
+    """Switch points in the functions of some modules, between `__enter__` and `__exit__`; may be entered again.
+
+    Attributes:
+        unmatched: codes of functions that got none, because no source tells what they were made of.
+    """
+
+    def __init__(self, modules: Iterable[ModuleType], hooks: Hooks) -> None:
+        self.unmatched: frozenset[CodeType] = frozenset()
+        self._hooks = hooks
+        self._modules = {path: module for module in modules if (path := module.__dict__.get("__file__"))}
+        self._woven: dict[str, dict[Key, CodeType]] = {}
+        # Identity of a woven code -> the plain one that it stands for, and itself, so that the identity stays its own.
+        self._plain: dict[int, tuple[CodeType, CodeType]] = {}
+        self._depth = 0
+
+    def __enter__(self) -> Weaving:
+        self._depth += 1
+        if self._depth == 1:
+            self._put_in()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._take_out()
+
+    def _put_in(self) -> None:
+        unmatched = set()
+        for function in _functions():
+            code = function.__code__
+            if code.co_filename not in self._modules or id(code) in self._plain:
+                continue
+            woven = self._codes_of(code.co_filename).get(_key(code))
+            if woven is None:
+                unmatched.add(code)
+            elif _fits(function, woven):
+                self._plain[id(woven)] = (code, woven)
+                function.__code__ = woven
+        self.unmatched = frozenset(unmatched)
+
+    def _take_out(self) -> None:
+        for function in _functions():
+            known = self._plain.get(id(function.__code__))
+            if known is not None:
+                function.__code__ = known[0]
+
+    def _codes_of(self, path: str) -> dict[Key, CodeType]:
+        """Return the plain code of each function of a file, as a key, with its woven one."""
+        known = self._woven.get(path)
+        if known is None:
+            known = self._woven[path] = {}
+            for plain, woven in self._pairs(path):
+                known[_key(plain)] = woven
+                self._plain[id(woven)] = (plain, woven)
+        return known
+
+    def _pairs(self, path: str) -> list[tuple[CodeType, CodeType]]:
+        source = _source(self._modules[path])
+        if source is None:
+            return []
+        try:
+            plain, woven = with_points(source, path, self._hooks)
+        except (SyntaxError, ValueError, RecursionError):
+            return []
+        return list(counterparts(plain, woven))
+
+
+def _functions() -> list[FunctionType]:
+    """Return every function that there is: closures and what decorators have hidden too."""
+    return [each for each in gc.get_objects() if type(each) is FunctionType]
+
+
+def _fits(function: FunctionType, code: CodeType) -> bool:
+    return len(function.__closure__ or ()) == len(code.co_freevars)
+
+
+def _key(code: CodeType) -> Key:
+    """Return what tells a function's code from every other, and from itself in an edited source.
+
+    The codes of Python 3.11 do not always compare equal once they have run.
+    """
+    return (
+        code.co_qualname,
+        code.co_firstlineno,
+        code.co_code,
+        code.co_linetable,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        tuple((type(const), const) for const in code.co_consts if not isinstance(const, CodeType)),
+    )
+
+
+def _source(module: ModuleType) -> str | None:
+    spec = module.__dict__.get("__spec__")
+    loader = module.__dict__.get("__loader__") or (spec.loader if spec is not None else None)
+    get_source = getattr(loader, "get_source", None)
+    try:
+        if get_source is not None:
+            found = get_source(module.__name__)
+            return found if isinstance(found, str) else None
+        return Path(str(module.__file__)).read_text(encoding="utf-8")
+    except (ImportError, OSError, UnicodeDecodeError):
+        return None
+
+
+# -- which modules ---------------------------------------------------------------------------------------------------
+
+
+def own_modules(things: Iterable[Any]) -> tuple[ModuleType, ...]:
+    """Return the loaded modules of the projects that the things belong to, by name.
+
+    A project is a top-level package; for a single module, also those beside it that were imported from plain source.
+    A library is a project only if one of the things is its own.  The standard library and this package never are.
+    """
+    found: dict[str, ModuleType] = {}
+    for thing in things:
+        name = getattr(thing, "__module__", None) or type(thing).__module__
+        module = sys.modules.get(name) if isinstance(name, str) else None
+        if module is not None and _may_be_woven(name):
+            found[name] = module
+            found.update(_project(name, module))
+    return tuple(found[name] for name in sorted(found))
+
+
+def _may_be_woven(name: str) -> bool:
+    top = name.partition(".")[0]
+    if top == _HERE:
+        return name == _TARGET or name.startswith(f"{_TARGET}.")
+    return top not in sys.stdlib_module_names or top == "__main__"
+
+
+def _project(name: str, module: ModuleType) -> dict[str, ModuleType]:
+    top = name.partition(".")[0]
+    loaded = {other: each for other, each in list(sys.modules.items()) if isinstance(each, ModuleType)}
+    if top == _HERE:
+        return {other: each for other, each in loaded.items() if _may_be_woven(other) and other.startswith(_TARGET)}
+    if "." in name or hasattr(module, "__path__"):
+        return {other: each for other, each in loaded.items() if other == top or other.startswith(f"{top}.")}
+    file = module.__dict__.get("__file__")
+    if not file or any(part in _LIBRARIES for part in Path(file).parts):
+        return {}
+    folder = Path(file).parent
+    return {other: each for other, each in loaded.items() if _may_be_woven(other) and _is_beside(each, folder)}
+
+
+def _is_beside(module: ModuleType, folder: Path) -> bool:
+    """Say whether a module was imported from plain source within the folder, and not from a library's own."""
+    file = module.__dict__.get("__file__")
+    spec = module.__dict__.get("__spec__")
+    if not file or spec is None or type(spec.loader) is not importlib.machinery.SourceFileLoader:
+        return False
+    path = Path(file)
+    return folder in path.parents and not any(part in _LIBRARIES for part in path.parts)
