@@ -36,8 +36,8 @@ from pytest_sessionguard.clock.holders import (
 )
 from pytest_sessionguard.clock.places import Name, Reference
 
-# The C module behind datetime keeps the real types: C code finds them there.
-_NEVER: Final = frozenset({"_datetime", "_pydatetime"})
+# The C modules behind datetime and threading keep the real things: C code and the import system find them there.
+_NEVER: Final = frozenset({"_datetime", "_pydatetime", "_thread", "_queue", "_threading_local"})
 
 # Whoever imports a fake by its own name means the fake.
 _MEANT: Final = frozenset({"FakeDatetime", "FakeDate"})

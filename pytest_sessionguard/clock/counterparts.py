@@ -8,6 +8,7 @@ identity: equality would ask strangers' `__eq__` for their opinion.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from types import BuiltinMethodType, MethodType
 from typing import Any, Final, NamedTuple
@@ -25,7 +26,7 @@ _DEEPEST: Final = 3
 class Pair(NamedTuple):
     """A value in real and in virtual time.
 
-    `of_classes`: nothing but fake classes tells the two apart, which a freeze outside the span uses as well.
+    `of_classes`: nothing but freezegun's fake classes tells the two apart; a freeze outside the span uses them too.
     """
 
     real: Any
@@ -38,7 +39,7 @@ class Counterparts:
 
     def __init__(self, stand_ins: dict[Any, Any]) -> None:
         self._by_id = {
-            id(each): Pair(real, fake, isinstance(fake, type))
+            id(each): Pair(real, fake, isinstance(real, type) and issubclass(real, date))
             for real, fake in stand_ins.items()
             for each in (real, fake)
         }

@@ -1,9 +1,10 @@
 """asyncio under the clock: when a loop has nothing to do, time jumps to its next timer.
 
-One mechanism for every loop of the owner's thread, made before or inside the span: the selector.  A loop that is idle
+One mechanism for every loop of a virtual thread, made before or inside the span: the selector.  A loop that is idle
 calls `select` with the time until its next timer; there, if nothing is readable and no real work is under way (see
-`underway`), the clock is moved and the loop goes on.  `advance` waits there too: a client is let go only when every
-timer of its instant has run and all that they set off has come to rest.
+`underway`), the clock is moved and the loop goes on.  While the owner is the only virtual thread, its loops move the
+clock themselves; among others they take their turn (see `loopturns`).  `advance` waits there too: a client is let go
+only when every timer of its instant has run and all that they set off has come to rest.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from asyncio import base_events
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from math import ceil
+from types import FrameType
 from typing import Any, Final, TypeVar
 
+from pytest_sessionguard.clock import loopturns, threads
 from pytest_sessionguard.clock.deadlock import waiting_tasks
 from pytest_sessionguard.clock.readings import READINGS, RESOLUTION_S, real_get_clock_info, real_monotonic
 from pytest_sessionguard.clock.underway import LOOK_AGAIN_S, UnderWay
 from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.clock.waits import CURRENT
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 
 T = TypeVar("T")
@@ -41,7 +45,9 @@ class Span:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.owner = get_ident()
-        self.work = UnderWay(clock.patience_us)
+        self.work = UnderWay(clock.patience_us, watch_threads=not clock.threads)
+        # The same for loops of other virtual threads.
+        self.works: dict[Any, UnderWay] = {}
         # Loop -> its clock's resolution before we changed it.
         self.loops: dict[base_events.BaseEventLoop, float] = {}
         # Selector -> the loop that waits on it.
@@ -57,6 +63,19 @@ class Span:
         while clients and clients[0][2].done():
             heapq.heappop(clients)
         return clients[0][0] if clients else None
+
+    def first_client(self, loop: Any) -> tuple[int, int, asyncio.Future[None]] | None:
+        """Return the first client of one loop."""
+        of_loop = (each for each in self.clients if not each[2].done() and each[2].get_loop() is loop)
+        return min(of_loop, default=None, key=lambda each: each[:2])
+
+    def work_of(self, loop: Any) -> UnderWay:
+        """Return what knows the real work outside a loop."""
+        if get_ident() == self.owner:
+            return self.work
+        if loop not in self.works:
+            self.works[loop] = UnderWay(self.clock.patience_us, watch_threads=False)
+        return self.works[loop]
 
 
 _span: Span | None = None
@@ -90,7 +109,7 @@ async def advance(clock: VirtualClock, span_us: int) -> None:
         ValueError: the span is negative.
     """
     span = _span
-    if span is None or span.clock is not clock or get_ident() != span.owner:
+    if span is None or span.clock is not clock or not _is_virtual(span, get_ident()):
         raise UsageError(
             "advance(clock, ...) waits for the loops of an installed clock: enter `with clock.installed()` first"
         )
@@ -196,13 +215,13 @@ def _followed(real: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
 
     def select(self: Any, timeout: float | None = None) -> list[Any]:
         span = _span
-        if span is None or get_ident() != span.owner:
-            return real(self, timeout)
+        if span is None or get_ident() != READINGS.owner:
+            return real(self, timeout) if span is None else _select_in_turn(span, self, real, timeout, sys._getframe(1))
         loop = span.followed.get(self)
         if loop is None:
             loop = _follow(span, self)
             if loop is None:
-                return real(self, timeout)
+                return threads.selector_select(real, self, timeout, sys._getframe(1))
             # The loop computed this timeout from the time before it followed the clock: let it compute anew.
             timeout = timeout and 0.0
         ready = real(self, 0)
@@ -222,6 +241,35 @@ def _followed(real: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
         return ready
 
     return select
+
+
+def _select_in_turn(
+    span: Span, selector: Any, real: Callable[..., list[Any]], timeout: float | None, caller: FrameType
+) -> list[Any]:
+    """Serve a virtual thread that is not alone; in other threads, select really."""
+    if not _is_virtual(span, get_ident()):
+        return real(selector, timeout)
+    followed = selector in span.followed
+    loop = _follow(span, selector)
+    if loop is None:
+        return threads.selector_select(real, selector, timeout, caller)
+    work = span.work_of(loop)
+    if not followed:
+        timeout = timeout and 0.0
+    ready = real(selector, 0)
+    if ready:
+        work.stirred(ready)
+        return ready
+    if timeout == 0:
+        span.turns += 1
+        if span.turns % SPIN_TURNS == 0:
+            _spin(span, loop)
+        threads.give_way()
+        return real(selector, 0)
+    span.turns = 0
+    if timeout is not None:
+        timeout = max(0, ceil(timeout * 1e6 - TOLERANCE)) / 1e6
+    return loopturns.select(work, loop, selector, real, timeout, span.first_client(loop))
 
 
 def _idle(span: Span, loop: Any, selector: Any, real: Callable[..., list[Any]], timeout: float | None) -> list[Any]:
@@ -293,10 +341,17 @@ def _spin(span: Span, loop: Any) -> None:
             heapq.heappop(span.clients)[2].set_result(None)
 
 
+def _is_virtual(span: Span, ident: int) -> bool:
+    if ident == span.owner:
+        return True
+    turns = CURRENT.turns
+    return turns is not None and ident in turns.runners
+
+
 def _loop_time(self: Any) -> float:
-    """Return virtual time to the loops of the owner's thread, real time to those of others, which wait really."""
+    """Return virtual time to the loops of virtual threads, real time to those of others, which wait really."""
     span = _span
-    if span is None or (self._thread_id or get_ident()) != span.owner:
+    if span is None or not _is_virtual(span, self._thread_id or get_ident()):
         return real_monotonic()
     return span.clock.monotonic_us / 1_000_000
 
@@ -306,7 +361,8 @@ _wrap_future = asyncio.futures.wrap_future
 
 def _noted_wrap_future(future: Any, *, loop: Any = None) -> Any:
     wrapped = _wrap_future(future, loop=loop)
-    if _span is not None and isinstance(future, Future) and get_ident() == _span.owner:
+    # Where threads are virtual, their work is known by their turns.
+    if _span is not None and not _span.clock.threads and isinstance(future, Future) and get_ident() == _span.owner:
         _span.work.futures.append((future, wrapped))
     return wrapped
 
@@ -316,7 +372,7 @@ _shutdown_default_executor = base_events.BaseEventLoop.shutdown_default_executor
 
 async def _noted_shutdown(self: Any, *args: Any, **kwargs: Any) -> None:
     span = _span
-    if span is None or get_ident() != span.owner:
+    if span is None or span.clock.threads or get_ident() != span.owner:
         return await _shutdown_default_executor(self, *args, **kwargs)
     span.work.closing += 1
     try:
@@ -328,7 +384,8 @@ async def _noted_shutdown(self: Any, *args: Any, **kwargs: Any) -> None:
 def _noted_write(real: Callable[..., Any]) -> Callable[..., Any]:
     def write(self: Any, *args: Any, **kwargs: Any) -> Any:
         if _span is not None:
-            _span.work.wrote()
+            for work in (_span.work, *_span.works.values()):
+                work.wrote()
         return real(self, *args, **kwargs)
 
     return write

@@ -46,19 +46,27 @@ REAL_WAITS: Final = ("threading", "queue", "subprocess", "socketserver", "multip
 # Of our own package only the reference system is a target.
 TARGETS: Final = ("pytest_sessionguard.reference",)
 
-_EXEMPT: Final = frozenset(TOOLS + REAL_WAITS)
+# Of these, those whose waits are virtual where threads are; then what they call for others is told virtual time.
+VIRTUAL_WITH_THREADS: Final = ("threading", "queue", "concurrent.futures", "socketserver")
 
 
 class _Verdicts(dict[str, bool]):
     """Remember each verdict: one is asked for at every reading of the time."""
 
+    def __init__(self, exempt: tuple[str, ...]) -> None:
+        super().__init__()
+        self._exempt = frozenset(exempt)
+
     def __missing__(self, module_name: str) -> bool:
-        verdict = self[module_name] = not _within(module_name, TARGETS) and _within(module_name, _EXEMPT)
+        verdict = self[module_name] = not _within(module_name, TARGETS) and _within(module_name, self._exempt)
         return verdict
 
 
 # Module name -> whether its code is shown the real time.
-KEEPS_REAL_TIME: Final = _Verdicts()
+KEEPS_REAL_TIME: Final = _Verdicts(TOOLS + REAL_WAITS)
+KEEPS_REAL_TIME_BESIDE_THREADS: Final = _Verdicts(
+    TOOLS + tuple(name for name in REAL_WAITS if name not in VIRTUAL_WITH_THREADS)
+)
 
 
 def _within(module_name: str, packages: frozenset[str] | tuple[str, ...]) -> bool:

@@ -10,13 +10,15 @@ from _thread import get_ident
 from types import TracebackType
 from typing import Any, Final
 
-from pytest_sessionguard.clock import eventloop, frozen, readings
+from pytest_sessionguard.clock import eventloop, frozen, readings, threads
 from pytest_sessionguard.clock.captured import Captured
+from pytest_sessionguard.clock.exempt import KEEPS_REAL_TIME, KEEPS_REAL_TIME_BESIDE_THREADS
 from pytest_sessionguard.clock.readings import READINGS
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.errors import UsageError
 
 _CAPTURED: Final = Captured({**readings.STAND_INS, **frozen.STAND_INS})
+_CAPTURED_WITH_LOCKS: Final = Captured({**readings.STAND_INS, **frozen.STAND_INS, **threads.STAND_INS})
 _PATCHES: Final = [*frozen.PATCHES, *eventloop.PATCHES]
 
 
@@ -29,6 +31,7 @@ class Installation:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
+        self._captured = _CAPTURED_WITH_LOCKS if clock.threads and not threads.are_locks_kept() else _CAPTURED
         self._freeze: frozen.Freeze | None = None
         self._replaced: list[tuple[Any, str, Any]] = []
 
@@ -57,21 +60,27 @@ class Installation:
 
     def _enter(self) -> None:
         READINGS.owner = get_ident()
+        READINGS.elsewhere = threads.sleep
+        READINGS.keeps_real_time = KEEPS_REAL_TIME_BESIDE_THREADS if self._clock.threads else KEEPS_REAL_TIME
         READINGS.clock = self._clock
         self._freeze = freeze = frozen.Freeze(self._clock)
         freeze.start()
         replaced = self._replaced
-        for owner, name, stand_in in _PATCHES:
+        with_threads = self._clock.threads
+        for owner, name, stand_in in [*_PATCHES, *threads.PATCHES] if with_threads else _PATCHES:
             replaced.append((owner, name, owner.__dict__[name]))
             setattr(owner, name, stand_in)
-        _CAPTURED.apply(shared=freeze.shared)
+        self._captured.apply(shared=freeze.shared)
+        if with_threads:
+            threads.enter(self._clock)
         eventloop.enter(self._clock)
 
     def _leave(self) -> None:
         try:
+            threads.leave()
             eventloop.leave()
             if self._freeze is not None:
-                _CAPTURED.restore(shared=self._freeze.shared)
+                self._captured.restore(shared=self._freeze.shared)
         finally:
             for owner, name, original in self._replaced:
                 setattr(owner, name, original)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from _thread import get_ident
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import ceil
 from time import struct_time
 from types import SimpleNamespace
@@ -30,7 +30,6 @@ real_clock_gettime = getattr(time, "clock_gettime", None)
 real_clock_gettime_ns = getattr(time, "clock_gettime_ns", None)
 
 _frame = sys._getframe
-_keeps_real_time = KEEPS_REAL_TIME
 
 # What an event loop takes for "now": a tenth of a microsecond absorbs the rounding of float deadlines for some
 # seventeen years of virtual time, and is still too short to let a timer fire a microsecond early.
@@ -55,20 +54,24 @@ class Readings:
     """Answer for the `time` module: the clock in force, the thread that owns it, and who else may set the wall.
 
     Units: `foreign_wall` gives microseconds since the Unix epoch; it is set while a freezegun factory that is not
-    driven by the clock (one that ticks by itself) has the say.
+    driven by the clock (one that ticks by itself) has the say.  `owner` is 0 while the owner has company whose waits
+    are virtual too; then, and for other threads, `elsewhere` sleeps.
     """
 
-    __slots__ = ("clock", "foreign_wall", "owner")
+    __slots__ = ("clock", "elsewhere", "foreign_wall", "keeps_real_time", "owner")
 
     def __init__(self) -> None:
         self.clock: VirtualClock | None = None
         self.owner = 0
+        # Module name -> whether its code is shown the real time.
+        self.keeps_real_time: Mapping[str, bool] = KEEPS_REAL_TIME
+        self.elsewhere: Callable[[Any], None] = real_sleep
         self.foreign_wall: Callable[[], int] | None = None
 
     def wall_us(self) -> int | None:
         """Return the wall time for the caller's caller; none if it is to be shown the real one."""
         clock = self.clock
-        if clock is None or _keeps_real_time[_frame(2).f_globals.get("__name__", "")]:
+        if clock is None or self.keeps_real_time[_frame(2).f_globals.get("__name__", "")]:
             return None
         return clock.wall_us if self.foreign_wall is None else self.foreign_wall()
 
@@ -82,25 +85,25 @@ class Readings:
 
     def monotonic(self) -> float:
         clock = self.clock
-        if clock is None or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
+        if clock is None or self.keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_monotonic()
         return clock.monotonic_us / 1_000_000
 
     def monotonic_ns(self) -> int:
         clock = self.clock
-        if clock is None or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
+        if clock is None or self.keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_monotonic_ns()
         return clock.monotonic_us * 1000
 
     def perf_counter(self) -> float:
         clock = self.clock
-        if clock is None or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
+        if clock is None or self.keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_perf_counter()
         return clock.monotonic_us / 1_000_000
 
     def perf_counter_ns(self) -> int:
         clock = self.clock
-        if clock is None or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
+        if clock is None or self.keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_perf_counter_ns()
         return clock.monotonic_us * 1000
 
@@ -155,11 +158,13 @@ class Readings:
         )
 
     def sleep(self, seconds: Any, /) -> None:
-        """Pass `seconds` at once on the owner's thread; really sleep on any other and for callers that keep real
-        time."""
+        """Pass `seconds` at once on the owner's thread; as `elsewhere` says on any other; really sleep for callers that
+        keep real time."""
         clock = self.clock
-        if clock is None or get_ident() != self.owner or _keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
+        if clock is None or self.keeps_real_time[_frame(1).f_globals.get("__name__", "")]:
             return real_sleep(seconds)
+        if get_ident() != self.owner:
+            return self.elsewhere(seconds)
         # The usual sleep without a call; `sleep_us` says why this much and rounds the unusual ones.
         usual = type(seconds) is float and 0.0 <= seconds < 1e6
         clock.monotonic_us += ceil(seconds * 1e6 - 1e-3) if usual else sleep_us(seconds)

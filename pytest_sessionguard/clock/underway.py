@@ -95,9 +95,13 @@ class _borrowed:  # noqa: N801 - reads as the verb it is
 
 
 class UnderWay:
-    """Know the real work outside the event loops of one span."""
+    """Know the real work outside the event loops of one span.
 
-    def __init__(self, patience_us: int) -> None:
+    `watch_threads`: other threads are real, and their work counts.
+    """
+
+    def __init__(self, patience_us: int, *, watch_threads: bool = True) -> None:
+        self._watch_threads = watch_threads
         self.patience_s = patience_us / 1_000_000
         self.futures: list[tuple[Future[Any], asyncio.Future[Any]]] = []
         self.closing = 0
@@ -112,7 +116,9 @@ class UnderWay:
 
     def none_at_all(self, keys: int) -> bool:
         """Say at once that there is nobody but the loop: no future, no channel but the self-pipe, no other thread."""
-        return keys <= 1 and not self.futures and [*_live_threads.values()] == self._nobody and not self.closing
+        if keys > 1 or self.futures or self.closing:
+            return False
+        return not self._watch_threads or [*_live_threads.values()] == self._nobody
 
     def stirred(self, events: Iterable[tuple[SelectorKey, int]]) -> None:
         """Note signs of life of channels."""
@@ -131,10 +137,12 @@ class UnderWay:
         self.futures = [pair for pair in self.futures if not (pair[0].done() and pair[1].done())]
         if self.futures or self.closing:
             return LOOK_AGAIN_S
-        return self._channels_busy_s(keys, self_pipe_fd) or self._threads_busy_s()
+        return self._channels_busy_s(keys, self_pipe_fd) or (self._threads_busy_s() if self._watch_threads else 0.0)
 
     def threads(self) -> list[threading.Thread]:
-        """Return the live threads that this span has started, idle workers of pools aside."""
+        """Return the live real threads that this span has started, idle workers of pools aside."""
+        if not self._watch_threads:
+            return []
         workers = getattr(pool_threads, "_threads_queues", {})
         live = list(_live_threads.values())
         found = [thread for thread in live if thread not in self._there_before and thread not in workers]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -35,15 +35,28 @@ class VirtualClock:
 
     Units: `start` is an aware or naive (then UTC) datetime, ISO 8601 text, or microseconds since the Unix epoch;
     `patience_us` is real time, see `eventloop`.
+    `threads`: threads started while the clock is in force wait in virtual time, one running at a time, see `turns`;
+    `seed` picks among those that could run or are due at the same instant, None: first come, first served.
     """
 
-    __slots__ = ("__weakref__", "monotonic_us", "patience_us", "wall_offset_us")
+    __slots__ = ("__weakref__", "monotonic_us", "passed_on", "patience_us", "seed", "threads", "wall_offset_us")
 
-    def __init__(self, *, start: datetime | str | int = START_US, patience_us: int = PATIENCE_US) -> None:
+    def __init__(
+        self,
+        *,
+        start: datetime | str | int = START_US,
+        patience_us: int = PATIENCE_US,
+        threads: bool = False,
+        seed: int | None = None,
+    ) -> None:
         # Plain attributes, because every faked reading goes through them; only the methods below write them.
         self.monotonic_us = MONOTONIC_START_US
         self.wall_offset_us = wall_us_of(start) - MONOTONIC_START_US
         self.patience_us = patience_us
+        self.threads = threads
+        self.seed = seed
+        # Lets a span pass with all that is due in it; set while the clock is in force for threads too.
+        self.passed_on: Callable[[int], bool] | None = None
 
     def __repr__(self) -> str:
         wall = _EPOCH + timedelta(microseconds=self.wall_us)
@@ -63,14 +76,18 @@ class VirtualClock:
         return self.monotonic_us - MONOTONIC_START_US
 
     def advance(self, span_us: int) -> None:
-        """Let `span_us` pass at once: both hands move.
+        """Let `span_us` pass: both hands move.
+
+        In force with threads, and called by one of them: every wake-up due by then comes first, in order of deadlines,
+        those at the target instant included, and whoever woke has come to rest before this returns.
 
         Raises:
             ValueError: the span is negative; only `set_wall` goes back.
         """
         if span_us < 0:
             raise ValueError(f"virtual time cannot advance by {span_us} us: use set_wall to set the wall clock back")
-        self.monotonic_us += span_us
+        if self.passed_on is None or not self.passed_on(span_us):
+            self.monotonic_us += span_us
 
     def set_wall(self, wall_us: int) -> None:
         """Set the wall clock, forwards or back, as an administrator would; the monotonic clock does not notice.
@@ -95,7 +112,8 @@ class VirtualClock:
         """Return a context manager that puts this clock in force for the whole process.
 
         The thread that enters it owns the time: its sleeps and its event loops' timers pass at once.  Other threads
-        read the same clock but wait in real time.
+        read the same clock; those started inside the span wait in virtual time if the clock has `threads`, all others
+        in real time.
 
         Raises:
             UsageError: on entry, when a clock is already in force.

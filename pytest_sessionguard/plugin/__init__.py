@@ -22,12 +22,22 @@ SUFFIX: Final = ".session.yaml"
 _MARKERS: Final = (
     "sessionguard(manager=None, **figures): the session manager under test, and figures of its policy for this test",
     "virtual_time(start=None): run the test, and the fixtures of its own, in virtual time",
+    "real_time: keep the test in real time where --sessionguard-time=virtual puts all others in virtual time",
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options; this early, because every command line is parsed with them."""
     options.add(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Prepare a whole run in virtual time; this early, because conftests are modules of the suite."""
+    if options.time(early_config, early_config.known_args_namespace) == "virtual":
+        from pytest_sessionguard.plugin import whole_run
+
+        whole_run.prepare(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:

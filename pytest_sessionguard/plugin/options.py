@@ -15,12 +15,14 @@ import pytest
 DEFAULT_TARGET: Final = "reference"
 DEFAULT_REPORT_DIR: Final = ".sessionguard/report"
 REPORTS: Final = ("json",)
+TIMES: Final = ("real", "virtual")
 GATES: Final = ("auto", "on", "off")
 
 # name, metavar, help
 _ROWS: Final = (
     ("manager", "TARGET", "the session manager under test: a profile's path or name, or module:attribute"),
     ("gate", "WHEN", "judge the coverage gates: auto (of whole runs that are measured), on, off (default: auto)"),
+    ("time", "TIME", f"the time that the tests run in: {' or '.join(TIMES)} (default: real)"),
     ("report", "FORMAT", f"write a report of the scenarios: {', '.join(REPORTS)}"),
     ("report_dir", "DIR", f"where reports go (default: {DEFAULT_REPORT_DIR})"),
 )
@@ -33,6 +35,10 @@ def add(parser: pytest.Parser) -> None:
         flag = f"--sessionguard-{name.replace('_', '-')}"
         group.addoption(flag, dest=f"sessionguard_{name}", metavar=metavar, default=None, help=summary)
         parser.addini(f"sessionguard_{name}", summary, default="")
+    summary = "in virtual time, list the tests that saved most of it"
+    group.addoption("--sessionguard-time-report", dest="sessionguard_time_report", action="store_true", help=summary)
+    summary = "in virtual time, tests that keep the real one: beginnings of node ids, one a line"
+    parser.addini("sessionguard_time_real", summary, type="linelist", default=[])
 
 
 def check(config: pytest.Config) -> None:
@@ -43,6 +49,7 @@ def check(config: pytest.Config) -> None:
     """
     report(config)
     gate(config)
+    time(config, config.option)
 
 
 def manager(config: pytest.Config) -> str | None:
@@ -56,6 +63,18 @@ def manager(config: pytest.Config) -> str | None:
         below = os.path.relpath(path)
         return path if below.startswith("..") else below
     return written
+
+
+def time(config: pytest.Config, parsed: object) -> str:
+    """Return the time that the tests run in.  `parsed`: the options, which early hooks do not find in `config`.
+
+    Raises:
+        pytest.UsageError: not a time that there is.
+    """
+    kind = getattr(parsed, "sessionguard_time", None) or config.getini("sessionguard_time") or TIMES[0]
+    if kind not in TIMES:
+        raise pytest.UsageError(f"--sessionguard-time is one of {', '.join(TIMES)}, not {kind!r}")
+    return str(kind)
 
 
 def again(config: pytest.Config, nodeid: str) -> str:

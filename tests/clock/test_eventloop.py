@@ -25,10 +25,17 @@ from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 SECOND = 1_000_000
 
 
-@pytest.fixture
-def clock() -> Iterator[VirtualClock]:
-    clock = VirtualClock()
+@pytest.fixture(params=[False, True], ids=["real threads", "virtual threads"])
+def clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
+    clock = VirtualClock(threads=request.param)
     with clock.installed():
+        yield clock
+
+
+@pytest.fixture
+def real_threads() -> Iterator[VirtualClock]:
+    """A clock under which other threads wait in real time."""
+    with VirtualClock(threads=False).installed() as clock:
         yield clock
 
 
@@ -250,7 +257,9 @@ def test_one_loop_after_another_follows_the_same_clock(clock: VirtualClock) -> N
     assert clock.virtual_elapsed_us == 30 * SECOND
 
 
-def test_a_loop_in_another_thread_keeps_real_time(clock: VirtualClock) -> None:
+def test_without_threads_a_loop_in_another_thread_keeps_real_time(real_threads: VirtualClock) -> None:
+    clock = real_threads
+
     async def main() -> int:
         # A loop within a loop has to have its own thread.
         return await asyncio.to_thread(asyncio.run, inner())
@@ -581,7 +590,9 @@ def test_two_hundred_short_workers_never_lose_against_a_timer(clock: VirtualCloc
     assert clock.virtual_elapsed_us == 0
 
 
-def test_a_worker_that_waits_for_a_timer_gets_it_in_real_time(clock: VirtualClock) -> None:
+def test_without_threads_a_worker_that_waits_for_a_timer_gets_it_in_real_time(real_threads: VirtualClock) -> None:
+    clock = real_threads
+
     async def main() -> bool:
         flag = threading.Event()
         asyncio.get_running_loop().call_later(0.03, flag.set)
@@ -686,7 +697,7 @@ def test_a_child_that_was_silent_for_long_is_waited_for_again_once_it_is_written
 
 
 def test_the_default_executor_is_shut_down_without_a_jump() -> None:
-    clock = VirtualClock(patience_us=0)
+    clock = VirtualClock(patience_us=0, threads=False)
 
     async def main() -> None:
         pool = ThreadPoolExecutor(1)

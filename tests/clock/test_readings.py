@@ -99,14 +99,14 @@ def test_tools_see_real_time() -> None:
     for name in ("_pytest.timing", "hypothesis.core", "xdist.dsession", "threading", "pytest_sessionguard.run.runner"):
         tool = types.ModuleType(name)
         exec("import time\ndef now(): return time.time(), time.monotonic(), time.monotonic_ns()", vars(tool))
-        with VirtualClock().installed():
+        with VirtualClock(threads=False).installed():
             wall, steady, steady_ns = tool.now()  # type: ignore[attr-defined]
         assert abs(wall - time.time()) < 60
         assert abs(steady - time.monotonic()) < 60
         assert abs(steady_ns - time.monotonic_ns()) < 60e9
 
 
-def test_another_thread_reads_the_clock_but_sleeps_for_real() -> None:
+def test_without_threads_another_thread_reads_the_clock_but_sleeps_for_real() -> None:
     seen: list[float] = []
 
     def look() -> None:
@@ -114,7 +114,7 @@ def test_another_thread_reads_the_clock_but_sleeps_for_real() -> None:
         time.sleep(0.01)
         seen.extend((time.time(), readings.real_monotonic() - began))
 
-    with VirtualClock().installed() as clock:
+    with VirtualClock(threads=False).installed() as clock:
         thread = threading.Thread(target=look)
         thread.start()
         thread.join()

@@ -1,0 +1,406 @@
+"""Threads under the clock: what stands in for `threading` and its neighbours while a clock is in force.
+
+A thread that a virtual thread starts is virtual.  Its waits on anything built of conditions (`Event`, `Semaphore`,
+`Barrier`, `Timer`, `Queue`, futures, pools) are virtual whenever the object was made; its waits on a plain `Lock` or
+`RLock` are virtual if the lock was made inside the span or while the factories were in place (see `keep_locks`).
+Waits on a lock made before are seen by the `warden`, which lets the others go on.
+
+A thread from before the span keeps real time, with one exception: the worker of a pool is virtual while it does
+something that was submitted inside the span.
+"""
+
+from __future__ import annotations
+
+import _thread
+import queue
+import select
+import selectors
+import sys
+import threading
+import time
+from _thread import allocate_lock, get_ident
+from collections.abc import Callable
+from concurrent.futures import Future, _base, process
+from concurrent.futures import thread as pool
+from functools import partial
+from types import FrameType, SimpleNamespace
+from typing import Any, Final
+
+from pytest_sessionguard.clock.locks import VirtualLock, VirtualRLock, VirtualSimpleQueue, condition_wait
+from pytest_sessionguard.clock.readings import READINGS, real_monotonic, real_sleep
+from pytest_sessionguard.clock.turns import Turns, by_seed
+from pytest_sessionguard.clock.underway import UnderWay
+from pytest_sessionguard.clock.virtual import VirtualClock, sleep_us
+from pytest_sessionguard.clock.waits import CURRENT, Runner, Waiter
+from pytest_sessionguard.clock.warden import Warden, stirs
+
+_RUNNER: Final = "_sessionguard_runner"
+# Modules that wait in real time and measure it, so that a wait cut short would only be begun again.
+_WAIT_FOR_REAL: Final = ("subprocess", "multiprocessing")
+
+
+class _OtherRLock(VirtualRLock):
+    """What stands for the lock class of C, which some modules take instead of the factory."""
+
+    __slots__ = ()
+
+
+# Real factory -> what stands in for it, for the references that modules captured.
+STAND_INS: Final[dict[Any, Any]] = {
+    threading.Lock: VirtualLock,
+    threading.RLock: VirtualRLock,
+    **({} if _thread.RLock is threading.RLock else {_thread.RLock: _OtherRLock}),
+    **({} if allocate_lock is threading.Lock else {allocate_lock: VirtualLock}),
+    queue.SimpleQueue: VirtualSimpleQueue,
+}
+
+# What `threading.enumerate` lists, without its lock.
+_live_threads: Final[dict[int, threading.Thread]] = vars(threading)["_active"]
+
+
+# -- in and out ------------------------------------------------------------------------------------------------------
+
+
+def enter(clock: VirtualClock) -> None:
+    """Start to pass turns; the current thread has the first one."""
+    turns = Turns(clock, None if clock.seed is None else by_seed(clock.seed))
+    warden = Warden(turns)
+    turns.call_warden = warden.call
+    turns.dismiss_warden = warden.dismiss
+    turns.stirs = stirs
+    there_before = set(_live_threads.values())
+    turns.others = lambda: any(
+        each not in there_before and _RUNNER not in vars(each) for each in list(_live_threads.values())
+    )
+    clock.passed_on = _pass_on
+    CURRENT.turns = turns
+
+
+def _pass_on(span_us: int) -> bool:
+    """Let a span pass for the current thread, if it is a virtual one: all that is due comes first."""
+    here = me()
+    if here is None:
+        return False
+    turns, runner = here
+    turns.advance(runner, span_us)
+    return True
+
+
+def leave() -> None:
+    """Let every thread go on in real time.  May be called again."""
+    turns, CURRENT.turns = CURRENT.turns, None
+    if turns is not None:
+        turns.clock.passed_on = None
+        turns.let_go()
+        turns.dismiss_warden()
+
+
+def me() -> tuple[Turns, Runner] | None:
+    """Return the scheduler and the current thread's place in it; none for a thread that keeps real time."""
+    turns = CURRENT.turns
+    runner = None if turns is None else turns.runners.get(get_ident())
+    return None if turns is None or runner is None else (turns, runner)
+
+
+def sleep(seconds: Any) -> None:
+    """Sleep: in virtual time in a virtual thread."""
+    turns = CURRENT.turns
+    runner = None if turns is None else turns.runners.get(get_ident())
+    if turns is None or runner is None:
+        real_sleep(seconds)
+    else:
+        turns.sleep(runner, seconds)
+
+
+def give_way() -> None:
+    """Let the other virtual threads run that can."""
+    here = me()
+    if here is not None:
+        here[0].give_way(here[1])
+
+
+def _monotonic() -> float:
+    """Tell the waiting rooms of the standard library the time that the current thread's waits take."""
+    turns = CURRENT.turns
+    if turns is None or get_ident() not in turns.runners:
+        return real_monotonic()
+    return turns.clock.monotonic_us / 1_000_000
+
+
+def rest() -> None:
+    """Let the clock rest: the owner waits in real time, and because it keeps its turn, no other thread runs."""
+    turns = CURRENT.turns
+    if turns is not None:
+        turns.runners.pop(turns.owner.ident, None)
+        READINGS.owner = 0
+
+
+def work_on() -> None:
+    """End the rest."""
+    turns = CURRENT.turns
+    if turns is not None:
+        turns.work_on()
+
+
+# -- locks -----------------------------------------------------------------------------------------------------------
+
+_kept: list[tuple[Any, str, Any]] = []
+
+
+def keep_locks() -> None:
+    """Put the lock factories in place for all that is imported from now on, a clock in force or not."""
+    if not _kept:
+        for owner, name, stand_in in PATCHES:
+            if (owner, name) in _LOCK_PLACES:
+                _kept.append((owner, name, owner.__dict__[name]))
+                setattr(owner, name, stand_in)
+
+
+def give_locks_back() -> None:
+    """Put the real factories back; locks that were made meanwhile work on."""
+    while _kept:
+        setattr(*_kept.pop())
+
+
+def are_locks_kept() -> bool:
+    """Say whether the factories are in place without a clock."""
+    return bool(_kept)
+
+
+# -- threads ---------------------------------------------------------------------------------------------------------
+
+_start, _join, _is_alive = threading.Thread.start, threading.Thread.join, threading.Thread.is_alive
+_bootstrap_inner = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]  # not in typeshed
+
+
+def thread_start(self: threading.Thread) -> None:
+    """Start a thread; started by a virtual one, it is virtual, and its first turn comes after those who can run.
+
+    What a tool starts, as pytest-timeout does, is real.
+    """
+    here = me()
+    if here is None or not getattr(self, "_initialized", False) or self._started.is_set():  # type: ignore[attr-defined]
+        return _start(self)
+    turns, runner = here
+    child = None
+    attributes = vars(self)
+    if not READINGS.keeps_real_time[sys._getframe(1).f_globals.get("__name__", "")]:
+        child = turns.newcomer(self)
+        attributes[_RUNNER] = child
+        attributes["run"] = partial(_first_turn, self, turns, child, attributes.get("run"))
+    # The system's part of starting takes real time: for that long this thread waits as a real one.
+    del turns.runners[runner.ident]
+    try:
+        _start(self)
+    except BaseException:
+        if child is not None:
+            turns.withdraw(child)
+            attributes.pop("run", None)
+        raise
+    finally:
+        turns.runners[runner.ident] = runner
+
+
+def _first_turn(self: threading.Thread, turns: Turns, runner: Runner, own_run: Any) -> None:
+    """Run a thread's `run`, as it was before the start, from its first turn on."""
+    attributes = vars(self)
+    attributes.pop("run", None)
+    if own_run is not None:
+        attributes["run"] = own_run
+    turns.arrive(runner)
+    self.run()
+
+
+def thread_bootstrap_inner(self: threading.Thread) -> None:
+    """Do all that a thread does; after that, pass its turn on."""
+    try:
+        _bootstrap_inner(self)
+    finally:
+        runner = vars(self).get(_RUNNER)
+        if runner is not None and runner.ident == get_ident():
+            runner.turns.retire(runner)
+
+
+def thread_join(self: threading.Thread, timeout: float | None = None) -> None:
+    """Wait for a thread's end, in virtual time between virtual threads."""
+    runner = vars(self).get(_RUNNER)
+    here = me()
+    if here is None or runner is None or runner is here[1] or (runner.turns is not here[0] and not runner.done):
+        return _join(self, timeout)
+    if not runner.done:
+        turns = here[0]
+        waiter = Waiter(turns, here[1], f"the end of {self.name}")
+        runner.leavers.append(waiter)
+        if not waiter.wait(None if timeout is None else max(timeout, 0)) and not runner.done:
+            return None
+    return _join(self)
+
+
+def thread_is_alive(self: threading.Thread) -> bool:
+    """Say whether a thread lives: one that has passed its last turn on does not, although it may still be at its last
+    steps."""
+    runner = vars(self).get(_RUNNER)
+    if runner is not None and runner.done and me() is not None:
+        _join(self)
+    return _is_alive(self)
+
+
+# -- pools -----------------------------------------------------------------------------------------------------------
+
+_run_item, _submit = pool._WorkItem.run, pool.ThreadPoolExecutor.submit
+_submit_to_process = process.ProcessPoolExecutor.submit
+
+
+def run_item(self: Any) -> None:
+    """Do what was submitted; a worker from before the span is virtual for so long."""
+    turns = CURRENT.turns
+    if turns is None or get_ident() in turns.runners:
+        return _run_item(self)
+    runner = turns.newcomer(threading.current_thread())
+    turns.arrive(runner)
+    try:
+        _run_item(self)
+    finally:
+        turns.retire(runner)
+
+
+def submit(self: pool.ThreadPoolExecutor, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+    """Submit; if a worker from before the span may take it, no time passes until one has begun it."""
+    future = _submit(self, fn, *args, **kwargs)
+    turns = CURRENT.turns
+    if turns is not None and any(vars(each).get(_RUNNER) is None for each in self._threads):
+        _hand_out(turns, lambda: future.running() or future.done())
+    return future
+
+
+def submit_to_process(self: process.ProcessPoolExecutor, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+    """Submit; no time passes while another process works."""
+    future = _submit_to_process(self, fn, *args, **kwargs)
+    if CURRENT.turns is not None:
+        _hand_out(CURRENT.turns, future.done)
+    return future
+
+
+def _hand_out(turns: Turns, returned: Callable[[], bool]) -> None:
+    turns.handed_out.append(returned)
+    READINGS.owner = 0
+    turns.call_warden()
+
+
+# -- select ----------------------------------------------------------------------------------------------------------
+
+
+def select_in_turn(
+    poll: Callable[[], list[Any]],
+    deadline_us: int | None,
+    keys: Callable[[], list[selectors.SelectorKey]],
+    work: UnderWay,
+    *,
+    self_pipe_fd: int = -1,
+    what: object = "input",
+    last: bool = False,
+) -> tuple[list[Any], bool]:
+    """Wait for something real until an instant of virtual time; also say whether it came.
+
+    `last`: come after all others that are due at that instant.
+    """
+    here = me()
+    assert here is not None
+    turns, runner = here
+    waiter = Waiter(turns, runner, what)
+    waiter.poll = poll
+    waiter.look_again_s = lambda: work.look_again_s(keys(), self_pipe_fd)
+    waiter.reachable = any(key.fd != self_pipe_fd for key in keys())
+    came = turns.wait(waiter, deadline_us, int(last))
+    return poll(), came
+
+
+_select = select.select
+
+
+def virtual_select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None, /) -> Any:
+    """Wait for descriptors: in virtual time in a virtual thread."""
+    here = me()
+    if here is None or _is_exempt(sys._getframe(1)) or (timeout is not None and timeout <= 0):
+        return _select(rlist, wlist, xlist, timeout)
+    rlist, wlist, xlist = list(rlist), list(wlist), list(xlist)
+    ready = _select(rlist, wlist, xlist, 0)
+    if any(ready):
+        # Who never waits, because there is always something to read, must not keep the others from their turns.
+        here[0].give_way(here[1])
+        return ready
+    found: list[Any] = []
+
+    def poll() -> list[Any]:
+        found[:] = _select(rlist, wlist, xlist, 0)
+        return found if any(found) else []
+
+    keys = [selectors.SelectorKey(each, _fd(each), 0, None) for each in {*rlist, *wlist, *xlist}]
+    select_in_turn(poll, _due_us(here[0], timeout), lambda: keys, _work(here[0]))
+    return tuple(found)
+
+
+def selector_select(
+    real: Callable[..., list[Any]], selector: Any, timeout: float | None, caller: FrameType
+) -> list[Any]:
+    """Wait on a selector that is nobody's event loop: in virtual time in a virtual thread."""
+    here = me()
+    if here is None or (timeout is not None and timeout <= 0) or _is_exempt(caller):
+        return real(selector, timeout)
+    ready = real(selector, 0)
+    if ready:
+        here[0].give_way(here[1])
+        return ready
+    return select_in_turn(
+        lambda: real(selector, 0), _due_us(here[0], timeout), lambda: list(selector.get_map().values()), _work(here[0])
+    )[0]
+
+
+def _due_us(turns: Turns, timeout: float | None) -> int | None:
+    return None if timeout is None else turns.clock.monotonic_us + sleep_us(timeout)
+
+
+def _work(turns: Turns) -> UnderWay:
+    return UnderWay(turns.clock.patience_us, watch_threads=False)
+
+
+def _fd(each: Any) -> int:
+    return each if isinstance(each, int) else int(each.fileno())
+
+
+def _is_exempt(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    return name.partition(".")[0] in _WAIT_FOR_REAL or READINGS.keeps_real_time[name]
+
+
+def _patches() -> list[tuple[Any, str, Any]]:
+    """Return every attribute that is replaced while a clock with threads is in force: owner, name, stand-in."""
+    thread = threading.Thread
+    base_time = SimpleNamespace(**{**vars(time), "monotonic": _monotonic})
+    return [
+        (threading, "Lock", VirtualLock),
+        (threading, "_allocate_lock", VirtualLock),
+        (threading, "RLock", VirtualRLock),
+        (threading, "_time", _monotonic),
+        (threading.Condition, "wait", condition_wait),
+        (thread, "start", thread_start),
+        (thread, "join", thread_join),
+        (thread, "is_alive", thread_is_alive),
+        (thread, "_bootstrap_inner", thread_bootstrap_inner),
+        (queue, "time", _monotonic),
+        (queue, "SimpleQueue", VirtualSimpleQueue),
+        (_base, "time", base_time),
+        (pool._WorkItem, "run", run_item),
+        (pool.ThreadPoolExecutor, "submit", submit),
+        (process.ProcessPoolExecutor, "submit", submit_to_process),
+        (select, "select", virtual_select),
+    ]
+
+
+PATCHES: Final = _patches()
+_LOCK_PLACES: Final = (
+    (threading, "Lock"),
+    (threading, "_allocate_lock"),
+    (threading, "RLock"),
+    (queue, "SimpleQueue"),
+)

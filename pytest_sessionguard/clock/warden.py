@@ -1,0 +1,221 @@
+"""Looks after what a scheduler cannot see: threads blocked in the real world, and loops that never wait.
+
+A real thread beside the virtual ones, from the first of them to the end of the span; it decides nothing while turns are
+passed on.  Three things it does:
+- The thread that has the turn is blocked outside our reach (a socket, a child process, a lock made before the span):
+  its turn goes to the next.  Time does not jump before it has been silent for the clock's patience; then it is declared
+  external, with a warning that shows its stack.
+- The thread that has the turn polls the time or a flag and never waits: a warning names it, the others get their
+  turns, and if there are none, time passes for it as fast as real time does.
+- Nobody has the turn because something real was under way: it asks again.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from _thread import allocate_lock, start_new_thread
+from pathlib import Path
+from typing import Final
+
+from pytest_sessionguard.clock.readings import real_monotonic
+from pytest_sessionguard.clock.stacks import lines_of
+from pytest_sessionguard.clock.turns import Turns
+from pytest_sessionguard.clock.waits import MU, Runner
+
+LOOK_S: Final = 0.002
+# Looks in a row at which a thread must be asleep in the kernel without having used the processor.
+BLOCKED_LOOKS: Final = 3
+# Looks in a row at which a thread must be busy without passing the turn on, and the part of them spent polling.
+BUSY_LOOKS: Final = 40
+POLLING_PART: Final = 0.3
+
+_EARLY: Final = "before the clock was in force: virtual time goes on, and it gets the lock late"
+# Threads that wait for child processes on behalf of others: of asyncio, of process pools.
+_BLOCKERS: Final = ("concurrent", "multiprocessing")
+_BLOCKER_NAMES: Final = ("asyncio-waitpid", "waitpid-", "QueueFeederThread")
+
+_HERE: Final = str(Path(__file__).parent)
+_POLLED: Final = ("threading.py", "queue.py", "freezegun/api.py")
+
+
+class ExternalThread(RuntimeWarning):
+    """A virtual thread is blocked in the real world; virtual time goes on without it."""
+
+
+class BusyWait(RuntimeWarning):
+    """A virtual thread polls the time or a flag instead of waiting."""
+
+
+class Warden:
+    """Watch over the threads of one span."""
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+        self._bell = allocate_lock()
+        self._bell.acquire()
+        self._started = False
+        self._switches = -1
+        self._looks = 0
+        self._polls = 0
+        self._asleep = 0
+        self._used_ns = -1
+        self._told: set[int] = set()
+        self._served_s = 0.0
+        self._now_s = 0.0
+
+    def call(self) -> None:
+        """Start to watch; called again, do nothing."""
+        if not self._started:
+            self._started = True
+            start_new_thread(self._watch, ())
+
+    def dismiss(self) -> None:
+        """Stop to watch."""
+        if self._started and self._bell.locked():
+            self._bell.release()
+
+    def _watch(self) -> None:
+        turns = self.turns
+        while not turns.over and not self._bell.acquire(True, LOOK_S):
+            try:
+                self._look()
+            except Exception:  # noqa: BLE001 - a thread may end while it is being looked at; the next look knows
+                continue
+
+    def _look(self) -> None:
+        turns = self.turns
+        self._now_s = real_monotonic()
+        if turns.away:
+            self._look_after_the_away()
+        holder = turns.holder
+        if holder is None:
+            turns.resume()
+            # Nobody waits for a thread that keeps busy without a turn: it may be polling the time.
+            busy = next((runner for runner in turns.away if runner.quiet_since_s >= self._now_s), None)
+            if busy is not None and turns.holder is None:
+                self._look_at_busy(busy)
+        elif turns.switches != self._switches:
+            self._switches = turns.switches
+            self._forget()
+        elif holder.ident and len(turns.runners) + len(turns.ready) > 1:
+            self._look_at(holder)
+
+    def _forget(self) -> None:
+        self._looks = self._polls = self._asleep = 0
+        self._used_ns = -1
+
+    def _look_at(self, holder: Runner) -> None:
+        """See whether the thread that has the turn is blocked, or polls."""
+        used_ns = processor_ns(holder)
+        same, self._used_ns = used_ns == self._used_ns, used_ns
+        if same and _asleep(holder):
+            self._asleep += 1
+            if self._asleep >= BLOCKED_LOOKS:
+                holder.used_ns, holder.quiet_since_s = used_ns, self._now_s
+                self.turns.let_away(holder)
+            return
+        self._asleep = 0
+        self._look_at_busy(holder)
+
+    def _look_at_busy(self, runner: Runner) -> None:
+        """See whether a busy thread polls."""
+        self._looks += 1
+        self._polls += _polls(runner)
+        if self._looks < BUSY_LOOKS:
+            self._served_s = self._now_s
+        elif self._polls >= POLLING_PART * self._looks:
+            self._serve_polling(runner)
+        elif self.turns.ready and runner is self.turns.holder:
+            # Busy without end: let the others run beside it, as an operating system would.
+            self.turns.let_away(runner)
+
+    def _serve_polling(self, holder: Runner) -> None:
+        turns = self.turns
+        said = f"{holder.name} polls instead of waiting"
+        self._tell(holder, BusyWait, f"{said}; virtual time passes for it only as fast as real time")
+        passed_us = int((self._now_s - self._served_s) * 1e6)
+        self._served_s = self._now_s
+        with MU:
+            if turns.holder not in (holder, None) or turns.over:
+                return
+            turns.pass_by(passed_us)
+            if turns.holder is None:
+                turns.resume()
+            elif turns.ready:
+                turns.let_away(holder)
+
+    def _look_after_the_away(self) -> None:
+        turns = self.turns
+        patience_s = turns.clock.patience_us / 1e6
+        for runner in list(turns.away):
+            used_ns = processor_ns(runner)
+            if used_ns != runner.used_ns:
+                runner.used_ns, runner.quiet_since_s = used_ns, self._now_s
+                runner.declared = False
+                continue
+            quiet_s = self._now_s - runner.quiet_since_s
+            if runner.declared:
+                continue
+            if quiet_s >= LOOK_S * BLOCKED_LOOKS and _asleep(runner, b"futex"):
+                # Only another thread can release a lock, and none that runs does: this is no work under way.
+                runner.declared = True
+                self._tell(runner, ExternalThread, f"{runner.name} waits for a lock that was made {_EARLY}")
+            elif quiet_s >= patience_s:
+                runner.declared = True
+                said = f"{runner.name} has been blocked in the real world for {patience_s:g} s"
+                self._tell(runner, ExternalThread, f"{said}: virtual time goes on without it")
+
+    def _tell(self, runner: Runner, kind: type[Warning], message: str) -> None:
+        """Warn, once for each thread."""
+        if runner.ident in self._told or is_tool(runner):
+            return
+        self._told.add(runner.ident)
+        stack = "".join(f"\n  {line}" for line in lines_of(runner.ident))
+        warnings.warn(f"{message}{stack}", kind, stacklevel=1)
+
+
+def processor_ns(runner: Runner) -> int:
+    """Return the processor time that a live thread has used: the one thing that a blocked thread cannot do."""
+    if not runner.ident or runner.done or not hasattr(time, "pthread_getcpuclockid"):
+        return 0
+    try:
+        return time.clock_gettime_ns(time.pthread_getcpuclockid(runner.ident))
+    except OSError:
+        return 0
+
+
+def stirs(runner: Runner) -> bool:
+    """Say whether a thread that was declared external has come back to life: then it counts again."""
+    if processor_ns(runner) == runner.used_ns and _asleep(runner):
+        return False
+    runner.declared = False
+    runner.quiet_since_s = real_monotonic()
+    return True
+
+
+def _asleep(runner: Runner, place: bytes = b"") -> bool:
+    """Say whether the kernel has a thread waiting, at a certain place if one is named."""
+    try:
+        with open(f"/proc/self/task/{runner.thread.native_id}/{'wchan' if place else 'stat'}", "rb") as file:
+            facts = file.read()
+    except OSError:
+        return not place  # cannot be asked here: by its processor time alone, it sleeps
+    return place in facts if place else facts.rpartition(b")")[2].split()[0] in (b"S", b"D")
+
+
+def is_tool(runner: Runner) -> bool:
+    """Say whether a thread is one of the standard library's own, whose business is to block."""
+    return type(runner.thread).__module__.partition(".")[0] in _BLOCKERS or any(
+        runner.name.startswith(name) for name in _BLOCKER_NAMES
+    )
+
+
+def _polls(runner: Runner) -> bool:
+    """Say whether a thread is asking for the time, or after a flag, at this moment."""
+    frame = sys._current_frames().get(runner.ident)
+    if frame is None:
+        return False
+    file = frame.f_code.co_filename
+    return file.startswith(_HERE) or file.endswith(_POLLED)

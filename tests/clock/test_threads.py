@@ -1,0 +1,665 @@
+"""Threads under the clock: every wait takes the virtual time that it would have taken in real time."""
+
+from __future__ import annotations
+
+import queue
+import random
+import sched
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from typing import Any
+
+import pytest
+
+from pytest_sessionguard.clock import readings
+from pytest_sessionguard.clock.virtual import MICROSECONDS, VirtualClock
+from pytest_sessionguard.errors import VirtualDeadlock
+
+# Made before every span, by whichever factories were in place.
+early_lock, early_event, early_queue = threading.Lock(), threading.Event(), queue.Queue[int]()
+early_condition, early_semaphore = threading.Condition(), threading.Semaphore(0)
+
+
+@pytest.fixture
+def clock() -> Iterator[VirtualClock]:
+    with VirtualClock(threads=True).installed() as clock:
+        yield clock
+
+
+def run(*bodies: Callable[[], object], timeout: float | None = None) -> list[threading.Thread]:
+    """Run each body in a thread of its own, to the end."""
+    threads = [threading.Thread(target=body) for body in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout)
+    return threads
+
+
+def after(seconds: float, act: Callable[[], object]) -> threading.Thread:
+    """Act in another thread, so much later."""
+
+    def body() -> None:
+        time.sleep(seconds)
+        act()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    return thread
+
+
+# -- waits -----------------------------------------------------------------------------------------------------------
+
+
+def test_sleeps_of_several_threads_pass_side_by_side_in_order_of_deadlines(clock: VirtualClock) -> None:
+    woke: list[tuple[int, int]] = []
+
+    def sleeper(seconds: int) -> None:
+        for _ in range(3):
+            time.sleep(seconds)
+            woke.append((clock.virtual_elapsed_us // MICROSECONDS, seconds))
+
+    run(lambda: sleeper(3), lambda: sleeper(5), lambda: sleeper(7))
+    assert woke == [(3, 3), (5, 5), (6, 3), (7, 7), (9, 3), (10, 5), (14, 7), (15, 5), (21, 7)]
+
+
+WAITS: dict[str, Callable[[float], object]] = {
+    "Event": lambda timeout: threading.Event().wait(timeout),
+    "early Event": lambda timeout: early_event.wait(timeout),
+    "Semaphore": lambda timeout: threading.Semaphore(0).acquire(timeout=timeout),
+    "early Semaphore": lambda timeout: early_semaphore.acquire(timeout=timeout),
+    "Lock": lambda timeout: taken(threading.Lock()).acquire(timeout=timeout),
+    "RLock": lambda timeout: taken(threading.RLock(), elsewhere=True).acquire(timeout=timeout),
+    "Condition": lambda timeout: wait_on(threading.Condition(), timeout),
+    "early Condition": lambda timeout: wait_on(early_condition, timeout),
+    "Condition.wait_for": lambda timeout: wait_for(threading.Condition(), timeout),
+    "Queue.get": lambda timeout: empty(queue.Queue(), timeout),
+    "early Queue.get": lambda timeout: empty(early_queue, timeout),
+    "Queue.put": lambda timeout: full(timeout),
+    "SimpleQueue.get": lambda timeout: empty(queue.SimpleQueue(), timeout),
+    "Future.result": lambda timeout: unanswered(timeout),
+    "futures.wait": lambda timeout: futures.wait([futures.Future()], timeout=timeout).done,
+    "Barrier": lambda timeout: broken(timeout),
+    "Timer": lambda timeout: timer(timeout),
+    "sched": lambda timeout: scheduled(timeout),
+    "select.select": lambda timeout: select.select([pipe()], [], [], timeout)[0],
+    "selectors": lambda timeout: selected(timeout),
+    "time.sleep": lambda timeout: time.sleep(timeout),
+    "pool of sleepers": lambda timeout: pooled(timeout),
+}
+
+
+def taken(lock: Any, *, elsewhere: bool = False) -> Any:
+    if elsewhere:
+        run(lock.acquire)
+    else:
+        lock.acquire()
+    return lock
+
+
+def wait_on(condition: threading.Condition, timeout: float) -> bool:
+    with condition:
+        return condition.wait(timeout)
+
+
+def wait_for(condition: threading.Condition, timeout: float) -> bool:
+    with condition:
+        return condition.wait_for(lambda: False, timeout)
+
+
+def empty(waited_for: object, timeout: float) -> None:
+    with pytest.raises(queue.Empty):
+        waited_for.get(timeout=timeout)  # type: ignore[attr-defined]
+
+
+def full(timeout: float) -> None:
+    waited_for = queue.Queue[int](1)
+    waited_for.put(1)
+    with pytest.raises(queue.Full):
+        waited_for.put(2, timeout=timeout)
+
+
+def unanswered(timeout: float) -> None:
+    with pytest.raises(futures.TimeoutError):
+        futures.Future[int]().result(timeout)
+
+
+def broken(timeout: float) -> None:
+    with pytest.raises(threading.BrokenBarrierError):
+        threading.Barrier(2).wait(timeout)
+
+
+def timer(timeout: float) -> None:
+    fired: list[int] = []
+    one = threading.Timer(timeout, fired.append, [1])
+    one.start()
+    one.join()
+    assert fired == [1]
+
+
+def scheduled(timeout: float) -> None:
+    plan = sched.scheduler(time.monotonic, time.sleep)
+    plan.enter(timeout, 1, lambda: None)
+    plan.run()
+
+
+_PAIR = socket.socketpair()
+
+
+def pipe() -> socket.socket:
+    return _PAIR[0]
+
+
+def selected(timeout: float) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe(), selectors.EVENT_READ)
+        assert selector.select(timeout) == []
+
+
+def pooled(timeout: float) -> None:
+    with futures.ThreadPoolExecutor(3) as pool:
+        list(pool.map(time.sleep, [timeout, timeout / 2, timeout / 4]))
+
+
+@pytest.mark.parametrize("kind", WAITS)
+@pytest.mark.parametrize("company", [False, True], ids=["alone", "in company"])
+def test_a_wait_takes_exactly_its_time(clock: VirtualClock, kind: str, company: bool) -> None:
+    began_s = readings.real_monotonic()
+    release = threading.Event()
+    if company:
+        other = threading.Thread(target=release.wait)
+        other.start()
+    assert not WAITS[kind](40.5)
+    assert clock.virtual_elapsed_us == 40_500_000
+    assert readings.real_monotonic() - began_s < 10
+    if company:
+        release.set()
+        other.join()
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_what_comes_in_time_ends_a_wait_at_its_instant(clock: VirtualClock, early: bool) -> None:
+    event = early_event if early else threading.Event()
+    waited_for: queue.Queue[int] = early_queue if early else queue.Queue()
+    condition = early_condition if early else threading.Condition()
+    setting = after(2, event.set)
+    assert event.wait(5)
+    assert clock.virtual_elapsed_us == 2_000_000
+    putting = after(3, lambda: waited_for.put(7))
+    assert waited_for.get(timeout=3.000001) == 7
+
+    def notify() -> None:
+        with condition:
+            condition.notify_all()
+
+    notifying = after(1, notify)
+    assert wait_on(condition, 10)
+    assert clock.virtual_elapsed_us == 6_000_000
+    for thread in (setting, putting, notifying):
+        thread.join()
+    event.clear()
+
+
+def test_a_lock_held_across_a_sleep_is_handed_over_at_its_end(clock: VirtualClock) -> None:
+    lock, got = threading.Lock(), []
+
+    def hold(seconds: float) -> None:
+        with lock:
+            got.append(clock.virtual_elapsed_us)
+            time.sleep(seconds)
+
+    run(lambda: hold(3), lambda: hold(4), lambda: hold(5))
+    assert got == [0, 3_000_000, 7_000_000]
+
+
+def test_a_reentrant_lock_is_free_after_the_last_release(clock: VirtualClock) -> None:
+    lock = threading.RLock()
+    condition = threading.Condition(lock)
+
+    def hold() -> None:
+        with lock, lock:
+            time.sleep(2)
+            condition.wait(1)
+            time.sleep(2)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    time.sleep(1)
+    assert not lock.acquire(timeout=0.5)
+    with lock:
+        assert clock.virtual_elapsed_us == 2_000_000
+    with pytest.raises(RuntimeError, match="un-acquired"):
+        lock.release()
+    holder.join()
+    assert clock.virtual_elapsed_us == 5_000_000
+
+
+def test_a_lock_refuses_what_the_real_one_refuses(clock: VirtualClock) -> None:
+    lock = threading.Lock()
+    with pytest.raises(ValueError, match="non-blocking"):
+        lock.acquire(False, 1)
+    with pytest.raises(ValueError, match=r"non-negative|positive"):
+        lock.acquire(timeout=-2)
+    with pytest.raises(OverflowError):
+        lock.acquire(timeout=1e20)
+    with pytest.raises(RuntimeError, match="unlocked"):
+        lock.release()
+    assert lock.acquire(timeout=0)
+    assert not lock.acquire(timeout=0)
+    assert not lock.acquire(blocking=False)
+    assert lock.locked()
+    assert "locked Lock" in repr(lock)
+    lock.release()
+    assert "unlocked Lock" in repr(lock)
+
+
+def test_join_with_a_timeout_tells_who_lives(clock: VirtualClock) -> None:
+    thread = after(10, lambda: None)
+    thread.join(3)
+    assert thread.is_alive()
+    assert clock.virtual_elapsed_us == 3_000_000
+    thread.join(30)
+    assert not thread.is_alive()
+    assert clock.virtual_elapsed_us == 10_000_000
+    thread.join()
+
+
+def test_a_thread_keeps_its_own_run_and_may_not_start_twice(clock: VirtualClock) -> None:
+    class Mine(threading.Thread):
+        def run(self) -> None:
+            ran.append("mine")
+
+    ran: list[str] = []
+    own = threading.Thread()
+    own.run = lambda: ran.append("own")  # type: ignore[method-assign]
+    for thread in (Mine(), own):
+        thread.start()
+        assert thread.is_alive()
+        thread.join()
+        with pytest.raises(RuntimeError, match="only be started once"):
+            thread.start()
+    assert ran == ["mine", "own"]
+
+
+def test_an_exception_ends_its_own_thread_alone(clock: VirtualClock) -> None:
+    seen: list[object] = []
+    hook, threading.excepthook = threading.excepthook, lambda facts: seen.append(facts.exc_type)
+    try:
+        after(1, lambda: 1 / 0).join()
+    finally:
+        threading.excepthook = hook
+    assert seen == [ZeroDivisionError]
+    assert clock.virtual_elapsed_us == 1_000_000
+
+
+# -- order -----------------------------------------------------------------------------------------------------------
+
+
+def test_advance_brings_exactly_the_wake_ups_of_a_cleaner(clock: VirtualClock) -> None:
+    stop, woke = threading.Event(), []
+
+    def clean() -> None:
+        while not stop.wait(1):
+            woke.append(clock.virtual_elapsed_us)
+
+    cleaner = threading.Thread(target=clean)
+    cleaner.start()
+    clock.advance(0)
+    clock.advance(3600 * MICROSECONDS)
+    assert woke == [second * MICROSECONDS for second in range(1, 3601)]
+    clock.advance(999_999)
+    assert len(woke) == 3600
+    clock.advance(1)
+    assert len(woke) == 3601
+    stop.set()
+    cleaner.join()
+    assert clock.virtual_elapsed_us == 3601 * MICROSECONDS
+
+
+def test_all_that_the_wake_ups_of_the_target_instant_set_off_comes_before_advance_returns(clock: VirtualClock) -> None:
+    first, second = threading.Event(), queue.Queue[str]()
+    seen: list[str] = []
+
+    def chain() -> None:
+        first.wait()
+        second.put("chained")
+
+    def end() -> None:
+        seen.append(second.get())
+
+    waiting = [threading.Thread(target=chain), threading.Thread(target=end)]
+    for thread in waiting:
+        thread.start()
+    setting = after(5, first.set)
+    clock.advance(5 * MICROSECONDS)
+    assert seen == ["chained"]
+    for thread in (*waiting, setting):
+        thread.join()
+
+
+def jittered_order(seed: int | None = None) -> list[tuple[int, int]]:
+    order: list[tuple[int, int]] = []
+    with VirtualClock(threads=True, seed=seed).installed() as clock:
+        lock, items = threading.Lock(), queue.Queue[int](2)
+
+        def work(number: int) -> None:
+            jitter = random.Random(number)
+            for _ in range(20):
+                time.sleep(jitter.choice([0, 0.001, 0.002, 0.003]))
+                with lock:
+                    time.sleep(jitter.choice([0, 0.001]))
+                    order.append((number, clock.virtual_elapsed_us))
+                items.put(number)
+
+        def take() -> None:
+            order.extend((items.get(), -1) for _ in range(80))
+
+        run(*(lambda number=number: work(number) for number in range(4)), take)
+    return order
+
+
+def test_sixty_runs_of_jittered_threads_have_one_order() -> None:
+    assert len({tuple(jittered_order()) for _ in range(60)}) == 1
+
+
+def test_a_seed_picks_another_order_and_the_same_one_again() -> None:
+    orders = {seed: jittered_order(seed) for seed in range(4)}
+    assert len({tuple(order) for order in orders.values()}) > 1
+    assert jittered_order(2) == orders[2]
+
+
+# -- told ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_deadlock_names_every_thread_its_stack_and_what_it_waits_for(clock: VirtualClock) -> None:
+    one, two = threading.Lock(), threading.Lock()
+
+    def crossed() -> None:
+        with two:
+            time.sleep(1)
+            with one:
+                pass
+
+    other = threading.Thread(target=crossed, name="crossed")
+    other.start()
+    with one:
+        time.sleep(1)
+        with pytest.raises(VirtualDeadlock) as caught:
+            two.acquire()
+    other.join()
+    told = str(caught.value)
+    assert "MainThread waits for <locked Lock" in told
+    assert "crossed waits for <locked Lock" in told
+    assert f"{__file__}:" in told
+    assert "in test_a_deadlock_names_every_thread_its_stack_and_what_it_waits_for.<locals>.crossed" in told
+
+
+def test_a_thread_that_nobody_ends_is_a_deadlock_for_who_joins_it(clock: VirtualClock) -> None:
+    forever = threading.Thread(target=threading.Event().wait, daemon=True)
+    forever.start()
+    with pytest.raises(VirtualDeadlock, match="the end of Thread"):
+        forever.join()
+
+
+def test_waiting_for_ever_alone_is_a_deadlock(clock: VirtualClock) -> None:
+    with pytest.raises(VirtualDeadlock):
+        threading.Event().wait()
+    with pytest.raises(VirtualDeadlock):
+        queue.Queue[int]().get()
+
+
+def test_polling_the_time_is_named_and_comes_to_its_end(clock: VirtualClock) -> None:
+    after(0.1, lambda: None)
+    until = time.monotonic() + 0.2
+
+    def poll() -> None:
+        while time.monotonic() < until:
+            pass
+
+    with pytest.warns(RuntimeWarning, match="MainThread polls instead of waiting"):
+        poll()
+
+
+def test_polling_a_flag_is_named_and_the_other_thread_goes_on(clock: VirtualClock) -> None:
+    flag = threading.Event()
+    thread = after(0.05, flag.set)
+
+    def poll() -> None:
+        while not flag.is_set():
+            pass
+
+    with pytest.warns(RuntimeWarning, match="MainThread polls instead of waiting"):
+        poll()
+    thread.join()
+
+
+def test_yielding_until_another_thread_is_done_comes_to_its_end(clock: VirtualClock) -> None:
+    flag = threading.Event()
+    thread = after(0.05, flag.set)
+    while not flag.is_set():
+        time.sleep(0)
+    thread.join()
+    assert clock.virtual_elapsed_us == 50_000
+
+
+# -- the real world --------------------------------------------------------------------------------------------------
+
+
+def test_real_work_in_a_thread_makes_no_timeout_expire(clock: VirtualClock) -> None:
+    def work() -> int:
+        until = readings.real_monotonic() + 0.03
+        while readings.real_monotonic() < until:
+            sum(range(100))
+        return 1
+
+    with futures.ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            assert pool.submit(work).result(timeout=0.001) == 1
+    assert clock.virtual_elapsed_us == 0
+
+
+def test_an_echo_over_sockets_between_threads_makes_no_timeout_expire(clock: VirtualClock) -> None:
+    with warnings.catch_warnings(), socket.create_server(("127.0.0.1", 0)) as server:
+        warnings.simplefilter("error")
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                while received := connection.recv(100):
+                    time.sleep(2)
+                    connection.sendall(received)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        ticks: list[int] = []
+        stop = threading.Event()
+
+        def tick() -> None:
+            while not stop.wait(1):
+                ticks.append(1)
+
+        ticker = threading.Thread(target=tick)
+        ticker.start()
+        with socket.create_connection(server.getsockname()[:2]) as client:
+            for _ in range(5):
+                client.sendall(b"x")
+                assert client.recv(100) == b"x"
+        thread.join()
+        stop.set()
+        ticker.join()
+    assert clock.virtual_elapsed_us == 10_000_000
+
+
+def test_a_thread_blocked_in_the_real_world_is_declared_external_and_hangs_nobody() -> None:
+    ours, theirs = socket.socketpair()
+    with VirtualClock(threads=True, patience_us=50_000).installed() as clock:
+        reader = threading.Thread(target=ours.recv, args=(1,), name="reader")
+        reader.start()
+        with pytest.warns(RuntimeWarning, match="reader has been blocked in the real world for 0.05 s"):
+            time.sleep(3600)
+        assert clock.virtual_elapsed_us == 3600 * MICROSECONDS
+        theirs.send(b"x")
+        reader.join(1)
+        assert not reader.is_alive()
+        assert clock.virtual_elapsed_us == 3600 * MICROSECONDS
+
+
+def test_a_lock_from_before_the_span_hangs_nobody_and_is_handed_over_in_order() -> None:
+    # What the factories make before the span is real here.
+    got: list[int] = []
+    with VirtualClock(threads=True, patience_us=20_000).installed() as clock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+
+        def hold() -> None:
+            with early_lock:
+                time.sleep(3)
+            got.append(clock.virtual_elapsed_us)
+
+        run(hold, hold)
+    assert got == [3_000_000, 6_000_000]
+
+
+def test_a_child_process_is_waited_for(clock: VirtualClock) -> None:
+    child = [sys.executable, "-c", "import time; time.sleep(0.05); print(7)"]
+    stop, ticks = threading.Event(), []
+
+    def tick() -> None:
+        while not stop.wait(1):
+            ticks.append(1)
+
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    assert subprocess.run(child, capture_output=True, check=True, timeout=30).stdout.strip() == b"7"
+    with subprocess.Popen(child, stdout=subprocess.DEVNULL) as process:
+        assert process.wait(timeout=30) == 0
+    stop.set()
+    ticker.join()
+    assert clock.virtual_elapsed_us == 0
+
+
+def test_a_process_pool_makes_no_timeout_expire(clock: VirtualClock) -> None:
+    with futures.ProcessPoolExecutor(1) as pool:
+        assert pool.submit(pow, 2, 5).result(timeout=0.001 + 5) == 32
+    assert clock.virtual_elapsed_us == 0
+
+
+def test_a_pool_from_before_the_span_works_in_virtual_time() -> None:
+    with futures.ThreadPoolExecutor(1) as pool:
+        assert pool.submit(pow, 2, 3).result() == 8
+        with VirtualClock(threads=True).installed() as clock:
+            assert pool.submit(time.sleep, 5).result(timeout=6) is None
+            assert clock.virtual_elapsed_us == 5_000_000
+            with pytest.raises(futures.TimeoutError):
+                pool.submit(time.sleep, 5).result(timeout=4.99)
+        assert pool.submit(pow, 2, 3).result(timeout=30) == 8
+
+
+# -- in and out ------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_made_inside_works_on_after_the_span_in_real_time() -> None:
+    with VirtualClock(threads=True).installed():
+        lock, rlock, event, simple = threading.Lock(), threading.RLock(), threading.Event(), queue.SimpleQueue[int]()
+        waited_for, pool = queue.Queue[int](), futures.ThreadPoolExecutor(1)
+        pool.submit(time.sleep, 1).result()
+    with lock, rlock:
+        assert not lock.acquire(timeout=0.001)
+    assert not event.wait(0.001)
+    with pytest.raises(queue.Empty):
+        simple.get(timeout=0.001)
+    with pytest.raises(queue.Empty):
+        waited_for.get(timeout=0.001)
+    feeders = [
+        threading.Thread(target=feed)
+        for feed in (lambda: simple.put(1), lambda: waited_for.put(2), lambda: event.set())
+    ]
+    for feeder in feeders:
+        feeder.start()
+    assert (simple.get(timeout=30), waited_for.get(timeout=30), event.wait(30)) == (1, 2, True)
+    assert pool.submit(pow, 2, 3).result(timeout=30) == 8
+    pool.shutdown()
+    for feeder in feeders:
+        feeder.join()
+
+
+def test_threads_that_outlive_the_span_go_on_in_real_time() -> None:
+    done = queue.Queue[str]()
+    stop = threading.Event()
+
+    def sleeper() -> None:
+        time.sleep(0.01)
+        done.put("slept")
+
+    def waiter() -> None:
+        stop.wait()
+        done.put("woken")
+
+    def late() -> None:
+        done.put("started")
+
+    with VirtualClock(threads=True).installed():
+        threads = [threading.Thread(target=body) for body in (sleeper, waiter, late)]
+        for thread in threads:
+            thread.start()
+    assert {done.get(timeout=30), done.get(timeout=30)} == {"slept", "started"}
+    stop.set()
+    assert done.get(timeout=30) == "woken"
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+def test_an_interrupted_wait_leaves_the_span_and_its_threads_in_order(error: type[BaseException]) -> None:
+    lock = threading.Lock()
+    stop = threading.Event()
+
+    def interrupt() -> None:
+        time.sleep(1)
+        if error is KeyboardInterrupt:
+            # The other thread must have come to rest in the kernel: a signal before that is seen only afterwards.
+            readings.real_sleep(0.02)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            until = readings.real_monotonic() + 30
+            while not stop.is_set() and readings.real_monotonic() < until:
+                pass
+
+    thread = threading.Thread(target=interrupt)
+    with pytest.raises(error), VirtualClock(threads=True).installed(), lock:
+        thread.start()
+        try:
+            time.sleep(5)
+        finally:
+            stop.set()
+        raise error
+    assert not lock.locked()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert lock.acquire(timeout=1)
+
+
+def test_a_thread_from_before_the_span_waits_in_real_time_for_what_virtual_ones_give() -> None:
+    start, answers = threading.Event(), []
+    box: list[queue.Queue[int]] = []
+
+    def outside() -> None:
+        start.wait()
+        answers.append(box[0].get(timeout=30))
+
+    thread = threading.Thread(target=outside)
+    thread.start()
+    with VirtualClock(threads=True).installed():
+        box.append(queue.Queue())
+        start.set()
+        after(3600, lambda: box[0].put(4)).join()
+    thread.join(30)
+    assert answers == [4]
