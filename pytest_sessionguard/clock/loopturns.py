@@ -35,6 +35,8 @@ def select(
         lambda: list(selector.get_map().values()),
         work,
         self_pipe_fd=loop._ssock.fileno(),
+        # A signal comes by the self-pipe too, but when it does, nobody knows.
+        reachable=bool(getattr(loop, "_signal_handlers", None)),
         what=f"the timers and events of {loop!r}",
         last=client_first,
     )

@@ -297,12 +297,14 @@ def select_in_turn(
     work: UnderWay,
     *,
     self_pipe_fd: int = -1,
+    reachable: bool = False,
     what: object = "input",
     last: bool = False,
 ) -> tuple[list[Any], bool]:
     """Wait for something real until an instant of virtual time; also say whether it came.
 
-    `last`: come after all others that are due at that instant.
+    `reachable`: more than these keys may end the wait, such as a signal.  `last`: come after all others that are due at
+    that instant.
     """
     here = me()
     assert here is not None
@@ -310,7 +312,7 @@ def select_in_turn(
     waiter = Waiter(turns, runner, what)
     waiter.poll = poll
     waiter.look_again_s = lambda: work.look_again_s(keys(), self_pipe_fd)
-    waiter.reachable = any(key.fd != self_pipe_fd for key in keys())
+    waiter.reachable = reachable or any(key.fd != self_pipe_fd for key in keys())
     came = turns.wait(waiter, deadline_us, int(last))
     return poll(), came
 
