@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Final
 
 from pytest_sessionguard.core.schedule import SchedulerKind, Settings
-
-# A prime far above any number of runs: no two runs of neighbouring seeds draw the same numbers.
-STRIDE: Final = 1_000_000_007
 
 
 class Randomly:
     """As many runs as are asked for; run n of a seed is always the same."""
 
     def __init__(self, seed: int) -> None:
-        self._seed = seed * STRIDE
+        self._seed = seed << 32
         self._random = Random()
         self._draw = self._random.random
 
