@@ -193,10 +193,24 @@ class VirtualDeadlock(Violation):
     def __init__(self, waiting: Iterable[str]) -> None:
         self.waiting: tuple[str, ...] = tuple(waiting)
         tasks = "".join(f"\n  {line}" for line in self.waiting) or "\n  (no task: a loop runs with nothing to do)"
-        super().__init__(
-            "concurrency.deadlock-free",
-            f"nothing can run any more and no timer is set; these wait for each other or for nobody:{tasks}",
-        )
+        super().__init__("concurrency.deadlock-free", f"{self.what}{tasks}")
+
+    @property
+    def what(self) -> str:
+        """Say what was seen, before the tasks that wait are listed."""
+        return "nothing can run any more and no timer is set; these wait for each other or for nobody:"
+
+
+class VirtualLivelock(VirtualDeadlock):
+    """Everybody runs and nobody gets on, however fair their turns: in real time this would spin for ever."""
+
+    def __init__(self, steps: int, waiting: Iterable[str]) -> None:
+        self.steps = steps
+        super().__init__(waiting)
+
+    @property
+    def what(self) -> str:
+        return f"after {self.steps} steps, everybody's turn having come again and again, these still have not ended:"
 
 
 # -- our fault ------------------------------------------------------------------------------------------------------

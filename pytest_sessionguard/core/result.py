@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from pytest_sessionguard.core.schedule import Schedule
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import Row, ViolationFound, distinct, table_of
 
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 VERSION: Final = 1
+
+NO_SCHEDULE: Final = Schedule()
 
 # A case: skipped for a named reason, or run; an error is the harness's own.
 CASE_STATUSES: Final = ("held", "violated", "skipped", "unproven", "error")
@@ -53,6 +56,7 @@ class CaseResult:
         cell: the matrix cell ("early=1s"), or empty where there is no matrix.
         reason: why it was skipped or is unproven; of an error, the traceback.
         manager: the name of the profile that it ran against.
+        schedule: what the scheduler decided; empty where there was none, or nothing to decide.
     """
 
     title: str
@@ -68,6 +72,7 @@ class CaseResult:
     behaviour: Mapping[str, int] = counts({})
     steps: int = 0
     operations: int = 0
+    schedule: Schedule = NO_SCHEDULE
     virtual_us: int = 0
     real_s: float = 0.0
     output: str = ""

@@ -18,6 +18,7 @@ from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Answer, Ok, Operation
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.scenario import AnyStep, Eventually, Parallel, Place, Repeat, Step
+from pytest_sessionguard.core.schedule import Scheduler
 from pytest_sessionguard.core.values import UNSET, freeze, thaw
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import Fault, UsageError
@@ -46,13 +47,18 @@ class Case:
     Attributes:
         found: the violation that ended it, if one did.
         steps: how many steps were done.
+        trace: what the scheduler decided, from the first parallel step on.
     """
 
-    def __init__(self, plan: Plan, talk: Conversation, invariants: Invariants) -> None:
+    def __init__(
+        self, plan: Plan, talk: Conversation, invariants: Invariants, scheduler: Scheduler | None = None
+    ) -> None:
         self.plan = plan
         self.stage = talk.stage
         self.found: ViolationFound | None = None
         self.steps = 0
+        self.trace: list[int] = []
+        self._scheduler = scheduler
         self._talk = talk
         self._expectations = Expectations(talk)
         self._invariants = invariants
@@ -289,16 +295,17 @@ class Case:
 
         def branch(number: int, steps: tuple[AnyStep, ...]) -> driving.Work[None]:
             async def run() -> None:
-                for one in steps:
-                    await self._step(one, chr(ord("A") + number % 26))
-                    if in_loop:
+                for turn, one in enumerate(steps):
+                    if in_loop and turn:
                         await asyncio.sleep(0)
+                    await self._step(one, chr(ord("A") + number % 26))
 
             return run
 
         stopped: Stopped | None = None
         try:
-            await driving.at_once([branch(*one) for one in enumerate(step.branches)], in_loop=in_loop)
+            branches = [branch(*one) for one in enumerate(step.branches)]
+            await driving.at_once(branches, in_loop=in_loop, scheduler=self._scheduler, trace=self.trace)
         except Stopped as raised:
             stopped = raised
         finally:

@@ -14,7 +14,9 @@ from typing import Any, Final, TypeVar
 
 from pytest_sessionguard.clock import eventloop
 from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.core.schedule import Scheduler
 from pytest_sessionguard.errors import HarnessError, VirtualDeadlock
+from pytest_sessionguard.explore import tasks
 
 T = TypeVar("T")
 
@@ -47,14 +49,25 @@ def by_hand(work: Coroutine[Any, Any, T]) -> T:
     raise HarnessError("a run without an event loop waits for something: only a loop could bring it")
 
 
-async def at_once(branches: Sequence[Work[None]], *, in_loop: bool) -> None:
+async def at_once(
+    branches: Sequence[Work[None]],
+    *,
+    in_loop: bool,
+    scheduler: Scheduler | None = None,
+    trace: list[int] | None = None,
+) -> None:
     """Run the branches at the same time, started in their order: as tasks inside a loop, else as threads.
 
+    A scheduler, which has begun, decides who runs next, and its decisions are added to `trace`.
+
     Raises:
-        VirtualDeadlock: threads that are still under way after ten real seconds.
+        VirtualDeadlock: nobody can run any more, or threads are still under way after ten real seconds.
+        ScheduleMisfit: the scheduler follows a schedule that does not fit.
         BaseException: whatever a branch raised first; the others are waited for.
     """
-    if in_loop:
+    if in_loop and scheduler is not None:
+        await tasks.at_once(branches, scheduler, trace=trace if trace is not None else [])
+    elif in_loop:
         await _as_tasks(branches)
     else:
         _as_threads(branches)

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from pytest_sessionguard.clock.virtual import VirtualClock
@@ -20,6 +21,7 @@ from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.properties import PROPERTIES, claimed
 from pytest_sessionguard.core.result import CaseResult, Result, counts, merge_cases
 from pytest_sessionguard.core.scenario import FIGURES
+from pytest_sessionguard.core.schedule import Schedule, Scheduler
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock
@@ -34,6 +36,23 @@ from pytest_sessionguard.target.making import CannotBeMade, NeedsLoop, wants_loo
 from pytest_sessionguard.target.shape import Profile
 
 ON_CASE = Callable[[CaseResult], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exploration:
+    """One plan under many schedules.
+
+    Attributes:
+        exhaustive: the scheduler had nothing left: every order that it knows of was run.
+    """
+
+    cases: tuple[CaseResult, ...]
+    exhaustive: bool
+
+    @property
+    def last(self) -> CaseResult:
+        """Return the case that ended the exploration: the violated one, if any was."""
+        return self.cases[-1]
 
 
 class Runner:
@@ -51,11 +70,12 @@ class Runner:
 
     # -- one case ---------------------------------------------------------------------------------------------------
 
-    def run(self, plan: Plan) -> CaseResult:
-        """Run one plan.
+    def run(self, plan: Plan, scheduler: Scheduler | None = None) -> CaseResult:
+        """Run one plan; a scheduler decides who runs next where branches run at once.
 
         Raises:
             UsageError: the profile does not fit the manager, or the story speaks of a session that is not there.
+            ScheduleMisfit: the scheduler follows a schedule that does not fit.
         """
         missing = self._missing(plan)
         if missing:
@@ -64,20 +84,43 @@ class Runner:
         if self._in_loop is None:
             self._in_loop = wants_loop(self.profile)
         try:
-            return self._run(plan, self._in_loop or self._must_share_loop(plan), began_s)
+            return self._run(plan, self._in_loop or self._must_share_loop(plan), began_s, scheduler)
         except NeedsLoop:
             # Something to await turned up: the case starts over inside a loop, and so do all that follow.
             self._in_loop = True
-        return self._run(plan, True, began_s)
+        return self._run(plan, True, began_s, scheduler)
 
-    def _run(self, plan: Plan, in_loop: bool, began_s: float) -> CaseResult:
+    def explore(
+        self, plan: Plan, scheduler: Scheduler, *, runs_max: int, on_case: ON_CASE | None = None
+    ) -> Exploration:
+        """Run one plan under one schedule after another, until one violates something, none is left, or `runs_max`.
+
+        A case that is skipped or broken under its first schedule is not run again.
+
+        Raises:
+            UsageError, ScheduleMisfit: see `run`.
+        """
+        cases: list[CaseResult] = []
+        exhaustive = False
+        while len(cases) < runs_max and not exhaustive:
+            cases.append(case := self.run(plan, scheduler))
+            if on_case is not None:
+                on_case(case)
+            if case.status in ("violated", "skipped", "error"):
+                break
+            exhaustive = not scheduler.end()
+        return Exploration(cases=tuple(cases), exhaustive=exhaustive)
+
+    def _run(self, plan: Plan, in_loop: bool, began_s: float, scheduler: Scheduler | None) -> CaseResult:
         profile = self.profile
         policy = plans.effective(plan, profile.policy)
         clock = VirtualClock()
         invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
         stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles, proven=self._proven)
         talk = Conversation(plan, stage, self.model(policy, in_loop), self.target)
-        case = Case(plan, talk, invariants)
+        case = Case(plan, talk, invariants, scheduler)
+        if scheduler is not None:
+            scheduler.begin()
         status, reason, found = "held", "", None
         try:
             driving.drive(clock, case.run, in_loop=in_loop)
@@ -131,6 +174,7 @@ class Runner:
             unjudged=cast("dict[str, str]", FrozenMap(unjudged)),
             steps=case.steps,
             operations=len(history.events),
+            schedule=Schedule(tuple(case.trace)),
             virtual_us=talk.stage.clock.virtual_elapsed_us,
             real_s=real_s,
             output=talk.stage.output.text,
@@ -266,4 +310,4 @@ def gather(
     )
 
 
-__all__ = ["Runner", "claims", "gather", "replay_of", "run_all", "run_plan"]
+__all__ = ["Exploration", "Runner", "claims", "gather", "replay_of", "run_all", "run_plan"]

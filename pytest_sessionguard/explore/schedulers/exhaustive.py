@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_sessionguard.core.schedule import NOBODY, Schedule, SchedulerKind, Settings, letter
+from pytest_sessionguard.core.schedule import Schedule, SchedulerKind, Settings, letter
 from pytest_sessionguard.errors import ScheduleMisfit
 
 
@@ -21,11 +21,11 @@ class Exhaustive:
     def __init__(self, preemptions_max: int | None) -> None:
         self._max = preemptions_max
         self._at = 0
-        # By decision: what was chosen, what is still to be tried, who would have gone on, preemptions before it.
         self._chosen: list[int] = []
-        self._left: list[list[int]] = []
-        self._home: list[int] = []
-        self._spent: list[int] = []
+        # By decision: who could run, and who ran last.
+        self._met: list[tuple[Sequence[int], int]] = []
+        # By decision, once it was gone back to: what is still to be tried.
+        self._left: dict[int, list[int]] = {}
 
     def begin(self) -> None:
         self._at = 0
@@ -39,30 +39,36 @@ class Exhaustive:
                 schedule = str(Schedule(tuple(self._chosen)))
                 raise ScheduleMisfit(schedule, decision=at + 1, wanted=letter(wanted), able=map(letter, enabled))
             return wanted
-        spent = 0
-        if at and self._max is not None:
-            before = self._home[-1]
-            spent = self._spent[-1] + (before != NOBODY and before != self._chosen[-1])
-        if current in enabled:
-            chosen = home = current
-            may_stop = self._max is None or spent < self._max
-            left = [strand for strand in enabled if strand != current] if may_stop else []
-        else:
-            chosen, home, left = enabled[0], NOBODY, list(enabled[1:])
+        chosen = current if current in enabled else enabled[0]
         self._chosen.append(chosen)
-        self._left.append(left)
-        self._home.append(home)
-        self._spent.append(spent)
+        self._met.append((tuple(enabled), current))
         return chosen
 
     def end(self) -> bool:
-        del self._chosen[self._at :], self._left[self._at :], self._home[self._at :], self._spent[self._at :]
-        while self._left:
-            if self._left[-1]:
-                self._chosen[-1] = self._left[-1].pop(0)
+        chosen, met, left = self._chosen, self._met, self._left
+        del chosen[self._at :], met[self._at :]
+        spent = self._preemptions()
+        while chosen:
+            at = len(chosen) - 1
+            enabled, current = met[at]
+            could_go_on = current in enabled
+            spent -= could_go_on and chosen[at] != current
+            if at not in left:
+                may_stop = not could_go_on or self._max is None or spent < self._max
+                left[at] = [strand for strand in enabled if strand != chosen[at]] if may_stop else []
+            if left[at]:
+                chosen[at] = left[at].pop(0)
                 return True
-            self._chosen.pop(), self._left.pop(), self._home.pop(), self._spent.pop()
+            del left[at]
+            chosen.pop()
+            met.pop()
         return False
+
+    def _preemptions(self) -> int:
+        if self._max is None:
+            return 0
+        pairs = zip(self._chosen, self._met, strict=True)
+        return sum(current in enabled and strand != current for strand, (enabled, current) in pairs)
 
 
 def _make(settings: Settings) -> Exhaustive:

@@ -20,6 +20,8 @@ class FirstInFirstOut:
         # Who ran last stands at the end again, behind those that it has let go.
         waiting = [strand for strand in self._line if strand != current and strand in enabled]
         waiting += [strand for strand in enabled if strand != current and strand not in waiting]
+        if current in enabled:
+            waiting.append(current)
         self._line = waiting
         return waiting[0]
 
