@@ -7,6 +7,7 @@ makes one small.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,12 +27,14 @@ class Found:
         schedule: who ran at each decision, as letters ("ABBA"); empty where nothing ran at once.
         fault: what was done to the target besides, as text; empty where nothing was.
         case: what came of it; its first violation is the one that is meant.
+        preemptions: how often somebody who could have gone on was stopped.
     """
 
     plan: Plan
     case: CaseResult
     schedule: str = ""
     fault: str = ""
+    preemptions: int = 0
 
     @property
     def violation(self) -> ViolationFound:
@@ -48,17 +51,36 @@ class Found:
         return shape_of(self.violation)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """One run of a plan.
+
+    Attributes:
+        schedule: who ran at each decision, as letters.
+        preemptions: how often somebody who could have gone on was stopped.
+    """
+
+    case: CaseResult
+    schedule: str = ""
+    preemptions: int = 0
+
+
 class Rerun(Protocol):
     """Runs a plan again, from nothing, and says what came of it."""
 
-    def once(self, plan: Plan, schedule: str, fault: str) -> CaseResult:
+    def once(self, plan: Plan, schedule: str, fault: str) -> Ran:
         """Run the plan under exactly this schedule; past its end, and with an empty one, nobody is preempted.
 
-        The schedule that was really followed is `CaseResult.schedule`.
+        Raises:
+            UsageError: the schedule or the plan does not fit the target.
         """
 
-    def some(self, plan: Plan, fault: str, *, runs_max: int, seed: int) -> tuple[CaseResult, ...]:
-        """Run the plan under at most `runs_max` schedules, the same for the same seed; return what was violated."""
+    def some(self, plan: Plan, fault: str, *, runs_max: int, seed: int) -> Iterator[Ran]:
+        """Run the plan under at most `runs_max` schedules, those of few preemptions first; the same for the same seed.
+
+        Raises:
+            UsageError: the plan does not fit the target.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
