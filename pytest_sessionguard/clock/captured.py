@@ -88,7 +88,7 @@ class Captured:
         self._applied_names: list[_NameOf] = []
         self._applied_others: list[Reference] = []
 
-    def apply(self, *, shared: bool) -> None:
+    def apply(self, *, shared: bool = False) -> None:
         """Replace every captured real object by its stand-in.
 
         `shared`: an outer freeze has put the same fake classes into modules, and will take them out itself.  Where
@@ -114,7 +114,7 @@ class Captured:
             elif held is fake and not (shared and of_classes):
                 others.append(other)
 
-    def restore(self, *, shared: bool) -> None:
+    def restore(self, *, shared: bool = False) -> None:
         """Put every real object back, also into modules that were imported meanwhile; may be called again."""
         for namespace, name, real, fake, _ in self._applied_names:
             if namespace.get(name) is fake:

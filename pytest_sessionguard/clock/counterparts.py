@@ -13,6 +13,8 @@ from functools import partial
 from types import BuiltinMethodType, MethodType
 from typing import Any, Final, NamedTuple
 
+from pytest_sessionguard.clock.classes import bound_pair
+
 # The methods of `datetime` and `date` that read a clock; the others answer the same in any time.
 _READS_A_CLOCK: Final = frozenset({"now", "utcnow", "today"})
 
@@ -43,6 +45,7 @@ class Counterparts:
             for real, fake in stand_ins.items()
             for each in (real, fake)
         }
+        self._has_classes = any(pair.of_classes for pair in self._by_id.values())
         # By identity as well: a metaclass may make its classes unhashable.
         self._composed: dict[int, Callable[[Any, int], Pair | None]] = {
             id(tuple): self._of_tuple,
@@ -86,7 +89,10 @@ class Counterparts:
     def _of_bound(self, value: Any, _depth: int) -> Pair | None:
         """Pair `datetime.now` of the real class with that of the fake one: every reading gives a new object."""
         pair = self._by_id.get(id(value.__self__))
-        if pair is None or not pair.of_classes or value.__name__ not in _READS_A_CLOCK:
+        if pair is None:
+            both = None if self._has_classes else bound_pair(value)
+            return None if both is None else Pair(*both, False)
+        if not pair.of_classes or value.__name__ not in _READS_A_CLOCK:
             return None
         if value.__self__ is pair.real:
             return Pair(value, getattr(pair.fake, value.__name__), True)

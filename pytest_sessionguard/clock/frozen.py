@@ -1,23 +1,20 @@
 """The clock under freezegun: the only place of the package that knows freezegun.
 
-freezegun's fake `datetime` and `date` read from a factory on its own stack; ours reads the clock.  A `freeze_time`
-inside a virtual span is driven by the same clock: it sets the wall clock, `tick` lets time pass, `move_to` lets it
-pass or, backwards, sets the wall clock back, and its end brings the wall clock back to where it would have been.  Only
-a freeze that ticks by itself keeps its own wall time.
+Whoever asks freezegun what time it is asks a factory on its own stack; ours reads the clock.  A `freeze_time` inside a
+virtual span is driven by the same clock: it sets the wall clock, `tick` lets time pass, `move_to` lets it pass or,
+backwards, sets the wall clock back, and its end brings the wall clock back to where it would have been.  Only a freeze
+that ticks by itself keeps its own wall time.
 
-freezegun takes local time for UTC.  While our own factory has the say, its fake classes use the real zone of the
-process instead.  And they outlive every span, in values and in references that nobody can find: with nothing frozen
+While such a freeze lasts, freezegun's fake classes are in the modules, as its users expect; else only where the real
+ones cannot be reached, see `classes`.  freezegun takes local time for UTC; while our own factory has the say, its fake
+classes use the real zone of the process instead, and what they make is of the real classes, for code that asks for
+exactly `datetime`.  And they outlive every span, in values and in references that nobody can find: with nothing frozen
 they answer as the real classes, where freezegun's own would fail.
-
-Whatever they make meanwhile is of the real classes.  `isinstance` finds it in either, while code that asks for exactly
-`datetime`, in C above all (msgspec, orjson), or looks the class up in a table made beforehand (sqlite3) refuses a
-subclass.  The price: of a value that is no fake, `value.now()` tells real time.
 """
 
 from __future__ import annotations
 
 import copyreg
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -25,6 +22,8 @@ from typing import Any, Final
 
 from freezegun import api
 
+from pytest_sessionguard.clock import classes
+from pytest_sessionguard.clock.captured import Captured
 from pytest_sessionguard.clock.readings import READINGS, real_time_ns
 from pytest_sessionguard.clock.virtual import MICROSECONDS, VirtualClock
 
@@ -205,6 +204,51 @@ def _monotonic_ns() -> int:
     return clock.monotonic_us * 1000
 
 
+# -- the fake classes in the modules ---------------------------------------------------------------------------------
+
+_FAKES: Final = Captured(STAND_INS)
+
+
+class Fakes:
+    """Put freezegun's fake classes into the modules and take them out again.
+
+    `shared`: an outer freeze has put the same ones there, and takes them out itself.
+    """
+
+    def __init__(self) -> None:
+        self.shared = False
+        self._shown = False
+
+    @property
+    def needed(self) -> bool:
+        """Say whether they are needed for the whole span: an outer freeze shows them, or they are all there is."""
+        return self.shared or not classes.PATCHES
+
+    def show(self) -> None:
+        """Put them there, if they are not."""
+        if self._shown:
+            return
+        self._shown = True
+        # Pickling looks classes up by name, and finds the fakes.
+        copyreg.dispatch_table[api.real_datetime] = _reduced_datetime
+        copyreg.dispatch_table[api.real_date] = api.pickle_fake_date
+        _FAKES.apply(shared=self.shared)
+
+    def hide(self) -> None:
+        """Take them out; may be called again."""
+        if not self._shown:
+            return
+        _FAKES.restore(shared=self.shared)
+        if self.shared:
+            copyreg.dispatch_table[api.real_datetime] = api.pickle_fake_datetime
+        else:
+            copyreg.dispatch_table.pop(api.real_datetime, None)
+            copyreg.dispatch_table.pop(api.real_date, None)
+        self._shown = False
+
+
+FAKES: Final = Fakes()
+
 # -- freezes within the span -----------------------------------------------------------------------------------------
 
 _start, _stop = api._freeze_time.start, api._freeze_time.stop
@@ -216,6 +260,8 @@ def _driven_start(self: Any) -> Any:
     if clock is not None and type(factory) is api.FrozenDateTimeFactory:
         factory = api.freeze_factories[-1] = NestedFactory(clock, factory.time_to_freeze)
     _note_foreign_wall()
+    if clock is not None:
+        FAKES.show()
     return factory
 
 
@@ -225,6 +271,8 @@ def _driven_stop(self: Any) -> None:
         top.clock.wall_offset_us = top.outer_offset_us
     _stop(self)
     _note_foreign_wall()
+    if not FAKES.needed and not _foreigner_speaks():
+        FAKES.hide()
 
 
 def _note_foreign_wall() -> None:
@@ -236,20 +284,14 @@ def _note_foreign_wall() -> None:
 
 def _patches() -> list[tuple[Any, str, Any]]:
     """Return every attribute that is replaced while a clock is in force: owner, name, stand-in."""
-    patches: list[tuple[Any, str, Any]] = [
+    return [
         (api._freeze_time, "start", _driven_start),
         (api._freeze_time, "stop", _driven_stop),
         # The monotonic time of freezegun's own fakes would jump with the wall.
         (api, "_get_fake_monotonic", _monotonic),
         (api, "_get_fake_monotonic_ns", _monotonic_ns),
         (api, "datetime_to_fakedatetime", _with_fold),
-        # The C function behind uuid1 asks the real clock; without it uuid1 asks the `time` module.
-        (uuid, "_UuidCreate", None),
-        (uuid, "_last_timestamp", None),
     ]
-    if api.uuid_generate_time_attr:
-        patches.append((uuid, api.uuid_generate_time_attr, None))
-    return patches
 
 
 PATCHES: Final = _patches()
@@ -260,17 +302,15 @@ class Freeze:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._factory = ClockFactory(clock)
-        # An outer freeze has already put freezegun's fakes everywhere and takes them out itself.
-        self.shared = bool(api.freeze_factories)
 
     def start(self) -> None:
+        FAKES.shared = bool(api.freeze_factories)
         api.freeze_factories.append(self._factory)
         api.tz_offsets.append(_NO_OFFSET)
         api.ignore_lists.append(())
         api.tick_flags.append(False)
-        # Pickling looks classes up by name, and finds the fakes.
-        copyreg.dispatch_table[api.real_datetime] = _reduced_datetime
-        copyreg.dispatch_table[api.real_date] = api.pickle_fake_date
+        if FAKES.needed:
+            FAKES.show()
 
     def stop(self) -> None:
         """Take the clock off, and with it every freeze that was begun inside the span and never ended.
@@ -282,9 +322,5 @@ class Freeze:
                 for stack in (api.freeze_factories, api.tz_offsets, api.ignore_lists, api.tick_flags):
                     del stack[place:]
                 break
-        if api.freeze_factories:
-            copyreg.dispatch_table[api.real_datetime] = api.pickle_fake_datetime
-        else:
-            copyreg.dispatch_table.pop(api.real_datetime, None)
-            copyreg.dispatch_table.pop(api.real_date, None)
+        FAKES.hide()
         _note_foreign_wall()

@@ -10,16 +10,16 @@ from _thread import get_ident
 from types import TracebackType
 from typing import Any, Final
 
-from pytest_sessionguard.clock import eventloop, frozen, readings, threads
+from pytest_sessionguard.clock import classes, eventloop, frozen, readings, remembered, threads
 from pytest_sessionguard.clock.captured import Captured
 from pytest_sessionguard.clock.exempt import KEEPS_REAL_TIME, KEEPS_REAL_TIME_BESIDE_THREADS
 from pytest_sessionguard.clock.readings import READINGS
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.errors import UsageError
 
-_CAPTURED: Final = Captured({**readings.STAND_INS, **frozen.STAND_INS})
-_CAPTURED_WITH_LOCKS: Final = Captured({**readings.STAND_INS, **frozen.STAND_INS, **threads.STAND_INS})
-_PATCHES: Final = [*frozen.PATCHES, *eventloop.PATCHES]
+_CAPTURED: Final = Captured(readings.STAND_INS)
+_CAPTURED_WITH_LOCKS: Final = Captured({**readings.STAND_INS, **threads.STAND_INS})
+_PATCHES: Final = [*frozen.PATCHES, *classes.PATCHES, *eventloop.PATCHES]
 
 
 class Installation:
@@ -63,14 +63,15 @@ class Installation:
         READINGS.elsewhere = threads.sleep
         READINGS.keeps_real_time = KEEPS_REAL_TIME_BESIDE_THREADS if self._clock.threads else KEEPS_REAL_TIME
         READINGS.clock = self._clock
-        self._freeze = freeze = frozen.Freeze(self._clock)
-        freeze.start()
+        self._freeze = frozen.Freeze(self._clock)
+        self._freeze.start()
         replaced = self._replaced
         with_threads = self._clock.threads
-        for owner, name, stand_in in [*_PATCHES, *threads.PATCHES] if with_threads else _PATCHES:
+        patches = [*_PATCHES, *remembered.patches(self._clock), *(threads.PATCHES if with_threads else ())]
+        for owner, name, stand_in in patches:
             replaced.append((owner, name, owner.__dict__[name]))
             setattr(owner, name, stand_in)
-        self._captured.apply(shared=freeze.shared)
+        self._captured.apply()
         if with_threads:
             threads.enter(self._clock)
         eventloop.enter(self._clock)
@@ -80,7 +81,7 @@ class Installation:
             threads.leave()
             eventloop.leave()
             if self._freeze is not None:
-                self._captured.restore(shared=self._freeze.shared)
+                self._captured.restore()
         finally:
             for owner, name, original in self._replaced:
                 setattr(owner, name, original)
