@@ -1,4 +1,7 @@
-"""References to the real time functions and classes that modules captured before the clock was put in force.
+"""References to the real time functions that modules captured before the clock was put in force.
+
+Functions, locks, and bound methods that read a clock such as `datetime.now`; the classes `datetime` and `date` are seldom
+among them, see `classes`.
 
 Replaced, and put back exactly, in every module that does not keep real time: global names.  In modules outside the
 standard library also what their global names lead to (see `holders`): defaults of functions and methods, closures,
@@ -6,7 +9,7 @@ class attributes, `staticmethod` and `property` objects, attributes and slots of
 dictionaries, lists and tuples, each within three steps; there a value may be the function or class itself, a `partial`
 or `staticmethod` of it, a tuple with it, or a bound `datetime.now`.  Not replaced: what no module leads to (variables
 of functions that are running, objects that only a fixture holds), what C or Rust code keeps inside, sets, members of
-an `Enum`, containers longer than a thousand, subclasses of `datetime` made before the span.
+an `Enum`, containers longer than a thousand.
 
 Reads each module's own dictionary, never `dir()` or `getattr`: a lazy module would import half the world.  What a walk
 found is kept.  It is repeated when `sys.modules` has changed, and then only modules that are new or have grown are read

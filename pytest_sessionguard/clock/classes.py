@@ -64,6 +64,8 @@ def _today(cls: Any) -> Any:
 
 
 _STAND_INS: Final[dict[str, Callable[..., Any]]] = {"now": _now, "utcnow": _utcnow, "today": _today}
+for _name, _stand_in in _STAND_INS.items():
+    _stand_in.__name__, _stand_in.__qualname__ = _name, f"{_REAL[_name][0].__name__}.{_name}"
 
 
 def real_method(name: str, kind: type) -> Any:
