@@ -1,7 +1,6 @@
 """References to the real time functions that modules captured before the clock was put in force.
 
-Functions, locks, and bound methods that read a clock such as `datetime.now`; the classes `datetime` and `date` are seldom
-among them, see `classes`.
+Functions, locks, bound methods such as `datetime.now`; the classes `datetime` and `date` seldom, see `classes`.
 
 Replaced, and put back exactly, in every module that does not keep real time: global names.  In modules outside the
 standard library also what their global names lead to (see `holders`): defaults of functions and methods, closures,

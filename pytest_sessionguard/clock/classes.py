@@ -22,7 +22,7 @@ from pytest_sessionguard.clock.readings import READINGS, real_time_ns
 _EPOCH: Final = datetime(1970, 1, 1)
 
 # The methods that read a clock, by name: the class that has it, the real descriptor.
-_REAL: Final[dict[str, tuple[type, Any]]] = {
+_REAL: Final[dict[str, tuple[type[date], Any]]] = {
     "now": (datetime, datetime.__dict__["now"]),
     "utcnow": (datetime, datetime.__dict__["utcnow"]),
     "today": (date, date.__dict__["today"]),
@@ -97,6 +97,10 @@ class Opened:
 
     __slots__ = ("_kind", "_names", "_tell")
 
+    _kind: type
+    _names: dict[str, Any]
+    _tell: Callable[[type], None]
+
     def __init__(self, kind: type) -> None:
         from ctypes import py_object, pythonapi
 
@@ -110,7 +114,7 @@ class Opened:
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]  # the class's own, not that of an instance
-        return self._names  # type: ignore[no-any-return]
+        return self._names
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._names[name] = value
@@ -123,7 +127,7 @@ class Opened:
 def _patches() -> list[tuple[Any, str, Any]]:
     """Return what is replaced while a clock is in force (owner, name, stand-in); nothing where it cannot be done."""
     try:
-        opened = {kind: Opened(kind) for kind in (datetime, date)}
+        opened: dict[type[date], Any] = {kind: Opened(kind) for kind in (datetime, date)}
         patches = [(opened[_REAL[name][0]], name, classmethod(stand_in)) for name, stand_in in _STAND_INS.items()]
         return patches if all(_takes(*patch) for patch in patches) else []
     except (ImportError, LookupError, AttributeError, TypeError):
