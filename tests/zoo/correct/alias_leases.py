@@ -1,4 +1,4 @@
-"""Leases that may be given another name while the old one goes on to work, as values that are replaced under one lock."""
+"""Leases that may be given another name while the old one goes on to work, replaced under one lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notes in a store that is reached over a wire: whoever writes says what he has read, and tries again when that is over.
+"""Notes in a store that is reached over a wire: who writes says what he has read, and tries again when that is over.
 
 There is no lock.  The store swaps a row only for the very row that was read, and only while that row lives, both at one
 instant: so no update is lost, and nobody brings a note back that expired while he was waiting for the wire.

@@ -1,7 +1,6 @@
 """Sessions that their holders carry: the id is the data, with the time of the last save and a signature.
 
-Nothing is kept, so nothing is lost and nothing can be taken back: every id that was ever given is good until its time is
-over.
+Nothing is kept, so nothing is lost and nothing can be taken back: every id that was ever given is good for its time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Drafts under the keys of their writers: a decorator lets one caller at a time work on one key.
 
-The lock of a key is there only while somebody holds it or waits for it.  `clear` asks for no lock; so whoever has waited
+The lock of a key is there only while somebody holds it or waits for it.  `clear` asks for no lock; so who has waited
 looks again whether his draft is still the one that he has read.
 """
 

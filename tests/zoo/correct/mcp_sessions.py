@@ -83,6 +83,7 @@ class McpSessions:
 
     async def _close_streams(self, session: McpSession) -> None:
         for stream in session.streams:
+            await asyncio.sleep(0)
             try:
                 await stream.close()
             except Exception:

@@ -1,8 +1,8 @@
 """Desks in a SQLite file for threads: a connection for every call, readers that never wait, writers one at a time.
 
-Writers stand in line before they begin a transaction, so that none finds the file locked; what they decide and what they
-write is one transaction.  Readers see what was committed.  One connection is kept open for as long as the manager is, so
-that the last one to leave does not tidy the log away under another.
+Writers stand in line before they begin a transaction, so that none finds the file locked; what they decide and what
+they write is one transaction.  Readers see what was committed.  One connection is kept open for as long as the manager
+is, so that the last one to leave does not tidy the log away under another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Shopping carts for threads: each of a few stripes has a lock of its own, and the places are counted under another.
 
-The order of locks is always a stripe's, then that of the places, and never two stripes at once.  A place is taken before
-its cart is there and given back while the cart's stripe is still locked, so that nobody sees a cart gone whose place is
-not free.
+The order of locks is always a stripe's, then that of the places, and never two stripes at once.  A place is taken
+before its cart is there and given back while the cart's stripe is still locked, so that nobody sees a cart gone whose
+place is not free.
 """
 
 from __future__ import annotations
