@@ -1,7 +1,8 @@
 """A clock that moves only when it is told to.
 
 Pure bookkeeping: it reads no real clock and patches nothing itself.  Two hands move together, the monotonic one and the
-wall one; only `set_wall` moves them apart, and nothing ever moves the monotonic hand back.  Integer microseconds
+wall one; only `set_wall` and faults of the wall clock move them apart, and nothing ever
+moves the monotonic hand back.  Integer microseconds
 inside.
 """
 
@@ -15,6 +16,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Final, SupportsFloat, SupportsIndex
 
+from pytest_sessionguard.clock.faulty import ClockFault, Skewed
+
 MICROSECONDS: Final = 1_000_000
 # 2026-01-01T00:00:00Z: every run starts at the same instant, so that a replay prints the same dates.
 START_US: Final = 1_767_225_600 * MICROSECONDS
@@ -26,8 +29,9 @@ PATIENCE_US: Final = 500_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_US = timedelta(microseconds=1)
 
-# How far the wall clock of this task or thread is off the clock's own.
-_skew_us: ContextVar[int] = ContextVar("sessionguard_skew_us", default=0)
+# What is wrong with the wall clock of this task or thread, and since when on the monotonic clock.
+_Running = tuple[Callable[[int, int], int], int]
+_fault: ContextVar[_Running | None] = ContextVar("sessionguard_clock_fault", default=None)
 
 
 class VirtualClock:
@@ -39,7 +43,16 @@ class VirtualClock:
     `seed` picks among those that could run or are due at the same instant, None: first come, first served.
     """
 
-    __slots__ = ("__weakref__", "monotonic_us", "passed_on", "patience_us", "seed", "threads", "wall_offset_us")
+    __slots__ = (
+        "__weakref__",
+        "_fault",
+        "monotonic_us",
+        "passed_on",
+        "patience_us",
+        "seed",
+        "threads",
+        "wall_offset_us",
+    )
 
     def __init__(
         self,
@@ -52,6 +65,7 @@ class VirtualClock:
         # Plain attributes, because every faked reading goes through them; only the methods below write them.
         self.monotonic_us = MONOTONIC_START_US
         self.wall_offset_us = wall_us_of(start) - MONOTONIC_START_US
+        self._fault: _Running | None = None
         self.patience_us = patience_us
         self.threads = threads
         self.seed = seed
@@ -64,11 +78,15 @@ class VirtualClock:
 
     @property
     def wall_us(self) -> int:
-        """Return the wall time that the current task or thread sees, its skew included.
+        """Return the wall time that the current task or thread sees, with whatever is wrong with its clock.
 
         Units: microseconds since the Unix epoch.
         """
-        return self.monotonic_us + self.wall_offset_us + _skew_us.get()
+        running = _fault.get() or self._fault
+        if running is None:
+            return self.monotonic_us + self.wall_offset_us
+        shown_us, began_us = running
+        return shown_us(self.monotonic_us + self.wall_offset_us, self.monotonic_us - began_us)
 
     @property
     def virtual_elapsed_us(self) -> int:
@@ -92,21 +110,34 @@ class VirtualClock:
     def set_wall(self, wall_us: int) -> None:
         """Set the wall clock, forwards or back, as an administrator would; the monotonic clock does not notice.
 
-        Counted without any skew: under `skew(s)` the caller then sees `wall_us + s`.
+        Counted without any fault: under `skew(s)` the caller then sees `wall_us + s`.
         """
         self.wall_offset_us = wall_us - self.monotonic_us
 
-    @contextmanager
-    def skew(self, span_us: int) -> Iterator[None]:
-        """Give the current task or thread a wall clock that is `span_us` off; negative: slow.
+    def skew(self, span_us: int) -> AbstractContextManager[None]:
+        """Give the current task or thread a wall clock that is `span_us` off; negative: slow.  See `faulty`."""
+        return self.faulty(Skewed(by_us=span_us))
 
-        An inner skew replaces the outer one: a node called by a skewed client has its own error, not the sum.
+    @contextmanager
+    def faulty(self, fault: ClockFault, *, everywhere: bool = False) -> Iterator[None]:
+        """Give the current task or thread, and the tasks that it starts, a faulty wall clock; `everywhere`: all.
+
+        An inner fault replaces the outer one, and that of a task the one that is everywhere: a node called by a skewed
+        client has its own error, not the sum.
         """
-        token = _skew_us.set(span_us)
+        running = (fault.shown_us, self.monotonic_us)
+        if everywhere:
+            outer, self._fault = self._fault, running
+            try:
+                yield
+            finally:
+                self._fault = outer
+            return
+        token = _fault.set(running)
         try:
             yield
         finally:
-            _skew_us.reset(token)
+            _fault.reset(token)
 
     def installed(self) -> AbstractContextManager[VirtualClock]:
         """Return a context manager that puts this clock in force for the whole process.

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import pytest
 
 from pytest_sessionguard.clock import eventloop
+from pytest_sessionguard.clock.faulty import ClockFault, Drifting, Jumping, Several, Skewed, Stepping, Stopped
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core import durations
 
@@ -75,12 +76,35 @@ class TimeControl:
         """Set the wall clock forward by a span, without time passing: no timer wakes."""
         self._shift(us_of(span))
 
-    def skew(self, span: Span) -> AbstractContextManager[None]:
-        """Give the code in the `with` block a wall clock that is a span off; a negative number of seconds is slow."""
-        return self.clock.skew(us_of(span))
+    def skew(self, span: Span, *, everywhere: bool = False) -> AbstractContextManager[None]:
+        """Give the code in the `with` block a wall clock that is a span off; negative: slow."""
+        return self.faulty(Skewed(by_us=us_of(span)), everywhere=everywhere)
+
+    def jump(self, span: Span, *, after: Span = 0, everywhere: bool = False) -> AbstractContextManager[None]:
+        """Give it one that is right at first and jumps, `after` a while; negative: back."""
+        return self.faulty(Jumping(by_us=us_of(span), after_us=us_of(after)), everywhere=everywhere)
+
+    def drift(self, ppm: int, *, everywhere: bool = False) -> AbstractContextManager[None]:
+        """Give it one that is too fast by so many microseconds a second; negative: too slow."""
+        return self.faulty(Drifting(ppm=ppm), everywhere=everywhere)
+
+    def stopped(self, *, after: Span = 0, everywhere: bool = False) -> AbstractContextManager[None]:
+        """Give it one that stands still, `after` a while."""
+        return self.faulty(Stopped(after_us=us_of(after)), everywhere=everywhere)
+
+    def steps(self, span: Span = 1, *, everywhere: bool = False) -> AbstractContextManager[None]:
+        """Give it one that moves by whole steps; 1: whole seconds."""
+        return self.faulty(Stepping(step_us=us_of(span)), everywhere=everywhere)
+
+    def faulty(self, *faults: ClockFault, everywhere: bool = False) -> AbstractContextManager[None]:
+        """Give the code in the `with` block, and the tasks that it starts, a faulty wall clock; `everywhere`: all code.
+
+        Several faults: each is applied to what the one before it shows.  The monotonic clock is right all the time.
+        """
+        return self.clock.faulty(faults[0] if len(faults) == 1 else Several(faults), everywhere=everywhere)
 
     def _shift(self, span_us: int) -> None:
-        # The offset alone moves, so that a skew in force is not counted twice.
+        # The offset alone moves, so that a fault in force is not counted twice.
         self.clock.set_wall(self.clock.monotonic_us + self.clock.wall_offset_us + span_us)
 
 
@@ -92,7 +116,7 @@ class _Passed:
 
 
 def us_of(span: Span) -> int:
-    """Return a span as microseconds; numbers and timedeltas may be negative.
+    """Return a span as microseconds; it may be negative, such as "-1h".
 
     Units: microseconds.
     Raises:
@@ -102,6 +126,8 @@ def us_of(span: Span) -> int:
         return _us(span)
     if isinstance(span, (int, float)) and not isinstance(span, bool) and span < 0:
         return -durations.parse(-span)
+    if isinstance(span, str) and span.strip().startswith("-"):
+        return -durations.parse(span.strip()[1:])
     return durations.parse(span)
 
 

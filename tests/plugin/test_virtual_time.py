@@ -85,6 +85,43 @@ def test_the_fixture_moves_sets_turns_back_and_skews(pytester: pytest.Pytester, 
     run("-p", "sessionguard").assert_outcomes(passed=1)
 
 
+def test_the_fixture_gives_faulty_clocks(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import time
+        from concurrent.futures import ThreadPoolExecutor
+
+        from pytest_sessionguard.clock.faulty import Drifting, Stepping
+
+        def test_clock(sessionguard_clock):
+            clock = sessionguard_clock
+            start, mono = time.time(), time.monotonic()
+            with clock.jump("-1h", after="10s"):
+                clock.advance(9)
+                assert time.time() == start + 9
+                clock.advance(1)
+                assert time.time() == start + 10 - 3600
+            with clock.drift(1_000, everywhere=True), ThreadPoolExecutor() as pool:
+                clock.advance(90)
+                assert pool.submit(lambda: time.time()).result() == time.time() == start + 100.09
+            with clock.stopped(after=1):
+                clock.advance("1m")
+                assert time.time() == start + 101
+            with clock.steps(), clock.skew("-1s"):
+                clock.advance("1ms")
+                assert time.time() == start + 159.001
+            with clock.steps():
+                assert time.time() == start + 160
+            with clock.faulty(Drifting(ppm=500_000), Stepping(step_us=1_000_000)):
+                clock.advance(1)
+                assert time.time() == start + 161
+            assert time.time() == start + 161.001
+            assert round(time.monotonic() - mono, 6) == 161.001
+        """
+    )
+    run("-p", "sessionguard").assert_outcomes(passed=1)
+
+
 def test_time_does_not_run_backwards(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(
         """
