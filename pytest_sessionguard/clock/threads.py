@@ -181,10 +181,23 @@ def thread_start(self: threading.Thread) -> None:
     here = me()
     if here is None or not getattr(self, "_initialized", False) or self._started.is_set():  # type: ignore[attr-defined]
         return _start(self)
-    turns, runner = here
+    is_tool = READINGS.keeps_real_time[sys._getframe(1).f_globals.get("__name__", "")]
+    return _start_here(self, *here, is_virtual=not is_tool)
+
+
+def start_virtual(thread: threading.Thread) -> Runner:
+    """Start a thread of the harness as a virtual one; the current thread must be one."""
+    here = me()
+    assert here is not None
+    _start_here(thread, *here, is_virtual=True)
+    started: Runner = vars(thread)[_RUNNER]
+    return started
+
+
+def _start_here(self: threading.Thread, turns: Turns, runner: Runner, *, is_virtual: bool) -> None:
     child = None
     attributes = vars(self)
-    if not READINGS.keeps_real_time[sys._getframe(1).f_globals.get("__name__", "")]:
+    if is_virtual:
         child = turns.newcomer(self)
         attributes[_RUNNER] = child
         attributes["run"] = partial(_first_turn, self, turns, child, attributes.get("run"))

@@ -43,11 +43,13 @@ class Turns:
     Attributes:
         choose: picks who runs next among all that could, those included whose deadline has come; None: first come,
             first served, and who has waited until its deadline after all that it set off at that instant.
+        slack: how many times longer than usual a thread may be blocked or busy before others run beside it.
     """
 
     def __init__(self, clock: VirtualClock, choose: Choose | None = None) -> None:
         self.clock = clock
         self.choose = choose
+        self.slack = 1
         self.owner = Runner(self, threading.current_thread(), get_ident(), 0)
         self.runners = {self.owner.ident: self.owner}
         self.holder: Runner | None = self.owner

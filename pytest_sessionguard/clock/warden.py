@@ -112,7 +112,7 @@ class Warden:
         same, self._used_ns = used_ns == self._used_ns, used_ns
         if same and _asleep(holder):
             self._asleep += 1
-            if self._asleep >= BLOCKED_LOOKS:
+            if self._asleep >= BLOCKED_LOOKS * self.turns.slack:
                 holder.used_ns, holder.quiet_since_s = used_ns, self._now_s
                 self.turns.let_away(holder)
             return
@@ -123,7 +123,7 @@ class Warden:
         """See whether a busy thread polls."""
         self._looks += 1
         self._polls += _polls(runner)
-        if self._looks < BUSY_LOOKS:
+        if self._looks < BUSY_LOOKS * self.turns.slack:
             self._served_s = self._now_s
         elif self._polls >= POLLING_PART * self._looks:
             self._serve_polling(runner)

@@ -1,0 +1,299 @@
+"""Virtual threads run one at a time, in an order that a scheduler chooses at every switch point.
+
+Built on the turns of the clock: whoever waits there, for a lock, a queue, a deadline, cannot run, and time moves only
+when nobody can.  Strands are the clients, then what they have started, then whatever was there before, by number.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from _thread import get_ident
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from pytest_sessionguard.clock.turns import Turns
+from pytest_sessionguard.clock.waits import MU, Runner, Waiter
+from pytest_sessionguard.core.schedule import NOBODY, Scheduler, letter
+from pytest_sessionguard.core.switches import Switch
+from pytest_sessionguard.errors import VirtualDeadlock, VirtualLivelock
+
+STEPS_MAX: Final = 50_000
+
+# How often in a row the same strand may be chosen while others could run: whoever spins until another has done
+# something must not be chosen for ever, and the same schedule must come to the same end when it is repeated.
+KEPT_MAX: Final = 256
+
+# Real time is no measure here: an order that was decided must not change because the machine is busy.
+SLACK: Final = 250
+
+# How often strands that shall end are told so before they are left behind.
+TELLINGS_MAX: Final = 100
+
+# How many lines of a strand's stack are told.
+LINES_MAX: Final = 6
+
+_OURS: Final = str(Path(__file__).parents[1]) + os.sep
+_TARGET: Final = _OURS + "reference" + os.sep
+_LIBRARY: Final = str(Path(os.__file__).parent) + os.sep
+
+
+class Abandoned(BaseException):
+    """The run is over for this strand; a target's `except Exception` does not stop it."""
+
+
+class Strands:
+    """Who runs when, in one run.
+
+    `trace` is added to: who was chosen at each decision; `switches`: where each was stopped that could have gone on.
+    """
+
+    def __init__(
+        self, turns: Turns, scheduler: Scheduler, trace: list[int], switches: list[Switch], steps_max: int = STEPS_MAX
+    ) -> None:
+        self.trace = trace
+        self.switches = switches
+        self.error: BaseException | None = None
+        self._turns = turns
+        self._owner = turns.owner
+        self._scheduler = scheduler
+        self._steps_max = steps_max
+        self._steps = 0
+        self._numbers: dict[Runner, int] = {}
+        self._clients: list[Runner] = []
+        self._left = 0
+        self._waiter: Waiter | None = None
+        self._kept = 0
+        self._urgent: Runner | None = None
+        # Whom the end of the run has reached: told to end, by an exception, at its next switch point.
+        self._ending: set[Runner] = set()
+        self._follows = True
+        # Lock -> who asked for it, in this order; only what a deadlock is told by.
+        self._askers: dict[int, tuple[Any, deque[Runner]]] = {}
+
+    # -- the whole run ----------------------------------------------------------------------------------------------
+
+    def announce(self, runner: Runner) -> None:
+        """Make a virtual thread the next client."""
+        self._numbers[runner] = len(self._clients)
+        self._clients.append(runner)
+        self._left += 1
+
+    def run(self) -> None:
+        """Let the clients run to their end; the current thread is the owner of the span.
+
+        Raises:
+            VirtualDeadlock: nobody can run any more and no timer is set.
+            VirtualLivelock: after `steps_max` steps, everybody's turn having come again and again, they still run.
+            BaseException: what the scheduler raised.
+        """
+        turns, clock = self._turns, self._turns.clock
+        for runner in sorted(turns.runners.values(), key=_number):
+            if runner is not self._owner:
+                self._numbers.setdefault(runner, len(self._numbers))
+        before = turns.choose, turns.slack, clock.passed_on
+        collects = gc.isenabled()
+        gc.disable()  # a finalizer would run whenever memory happens to be short
+        turns.choose, turns.slack, clock.passed_on = self._choose, SLACK, self._pass_on
+        try:
+            self._wait()
+        finally:
+            turns.choose, turns.slack, clock.passed_on = before
+            if collects:
+                gc.enable()
+        if self.error is not None:
+            raise self.error
+
+    def _wait(self) -> None:
+        for _ in range(TELLINGS_MAX):
+            if not self._left:
+                return
+            self._waiter = Waiter(self._turns, self._owner, "the clients")
+            try:
+                self._turns.wait(self._waiter, None)
+            except VirtualDeadlock:
+                if self.error is None:
+                    self.error = VirtualDeadlock(self.waiting())
+            if self.error is not None:
+                self._give_up()
+
+    def ended(self) -> None:
+        """Note, in its own thread, that a client has come to its end."""
+        self._left -= 1
+        if not self._left and self._waiter is not None:
+            self._waiter.wake()
+
+    # -- in a strand ------------------------------------------------------------------------------------------------
+
+    def offer(self) -> None:
+        """Let another strand run here, if the scheduler says so."""
+        turns = self._turns
+        me = turns.runners.get(get_ident())
+        if me is None or me is self._owner:
+            return
+        self._steps += 1
+        if self._steps > self._steps_max:
+            self._over_long(me)
+        if me.away or ((turns.ready or turns.deadlines) and not MU._is_owned()):  # type: ignore[attr-defined]
+            turns.give_way(me)
+
+    def asks_for(self, lock: Any) -> None:
+        """Note that the strand at hand is about to ask for a lock."""
+        me = self._turns.runners.get(get_ident())
+        if me is not None:
+            _, askers = self._askers.setdefault(id(_inner(lock)), (lock, deque(maxlen=8)))
+            askers.append(me)
+
+    def _over_long(self, me: Runner) -> None:
+        """End a run that comes to no end."""
+        if self.error is None:
+            self.error = VirtualLivelock(self._steps_max, self.waiting())
+            self._follows = False
+        self._steps = self._steps_max - self._steps_max // 10  # so much is left to clear up
+        if me in self._clients:
+            raise Abandoned
+
+    def _pass_on(self, span_us: int) -> bool:
+        """Let a span pass for a client whose step it is; who is due on the way runs first, and may be stopped again."""
+        turns = self._turns
+        me = turns.runners.get(get_ident())
+        if me is None or me is self._owner:
+            return False
+        until_us = turns.clock.monotonic_us + span_us
+        while turns.clock.monotonic_us < until_us:
+            with MU:
+                before = len(turns.ready)
+                turns.pass_by(until_us - turns.clock.monotonic_us)
+                if len(turns.ready) > before:
+                    self._urgent = turns.ready[-1]
+            if self._urgent is not None:
+                turns.give_way(me)
+        return True
+
+    # -- who runs next ----------------------------------------------------------------------------------------------
+
+    def _choose(self, able: Sequence[Runner], last: Runner | None) -> Runner:
+        """Choose for the turns."""
+        if self._owner in able:
+            return self._owner
+        urgent, self._urgent = self._urgent, None
+        if urgent is not None and urgent in able:
+            return urgent
+        if not self._follows:
+            return next((runner for runner in able if runner is not last), able[0])
+        numbers = self._numbers
+        if any(runner not in numbers for runner in able):
+            for runner in sorted(able, key=_number):
+                numbers.setdefault(runner, len(numbers))
+        runners = {numbers[runner]: runner for runner in able}
+        enabled = sorted(runners)
+        current = NOBODY if last is None else numbers.get(last, NOBODY)
+        if self._kept >= KEPT_MAX and current in runners:
+            self._kept = 0
+            chosen = next((number for number in enabled if number > current), enabled[0])
+        else:
+            try:
+                chosen = self._scheduler.choose(enabled, current)
+            except BaseException as error:  # noqa: BLE001 - raised again by the owner, when everybody has ended.
+                self.error, self._follows = error, False
+                return able[0]
+            self.trace.append(chosen)
+            self._kept = self._kept + 1 if chosen == current else 0
+        if chosen != current and current in runners:
+            self.switches.append(_switch(current, chosen, runners[current]))
+        return runners[chosen]
+
+    # -- the end of a run that failed -------------------------------------------------------------------------------
+
+    def _give_up(self) -> None:
+        """Have every waiting client end by an exception."""
+        self._follows = False
+        with MU:
+            for runner in self._clients:
+                waiter = runner.waiter
+                if waiter is not None and not waiter.done:
+                    waiter.done = True
+                    waiter.error = Abandoned()
+                    self._turns.ready.append(runner)
+
+    def waiting(self) -> list[str]:
+        """Return for each strand that has not ended what it waits for, who has it, and where it stands."""
+        return [
+            f"{self._name(runner)} {self._wait_of(runner)}"
+            for runner in sorted(self._numbers, key=self._numbers.__getitem__)
+            if not runner.done and runner.ident
+        ]
+
+    def _name(self, runner: Runner) -> str:
+        return f"{'client' if runner in self._clients else 'thread'} {letter(self._numbers[runner])}"
+
+    def _wait_of(self, runner: Runner) -> str:
+        stack = "".join(f"\n      {line}" for line in _lines(runner.ident))
+        if runner.waiter is None:
+            return "runs" + stack
+        what = runner.waiter.what
+        lock, askers = self._askers.get(id(what), (what, ()))
+        named = lock if isinstance(lock, str) else f"a {type(lock).__name__.removeprefix('_').removeprefix('Virtual')}"
+        # The last that asked for it and does not wait for it now.
+        holder = next((one for one in reversed(askers) if one.waiter is None or one.waiter.what is not what), None)
+        has = "" if holder is None or holder not in self._numbers else f", which {self._name(holder)} has"
+        return f"waits for {named}{has}{stack}"
+
+
+def _inner(lock: Any) -> Any:
+    """Return what a wait for the lock names: of one that may be taken twice, the lock within."""
+    return getattr(lock, "_block", lock)
+
+
+def _number(runner: Runner) -> int:
+    return runner.number
+
+
+# -- where a strand stands -------------------------------------------------------------------------------------------
+
+
+def _switch(strand: int, to: int, runner: Runner) -> Switch:
+    """Return the preemption of a strand that stands at the current frame, or has not begun."""
+    frame = _own(sys._getframe(2)) if runner.ident == get_ident() else None
+    if frame is None:
+        return Switch(strand=strand, to=to, place="")
+    return Switch(
+        strand=strand, to=to, place=_short(f"{frame.f_code.co_filename}:{frame.f_lineno}"), function=_name_of(frame)
+    )
+
+
+def _own(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame of the target's own."""
+    while frame is not None and not _is_own(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def _is_own(path: str) -> bool:
+    """Say whether a file is neither the harness's nor the standard library's."""
+    if path.startswith(_OURS):
+        return path.startswith(_TARGET)
+    return not path.startswith("<") and (not path.startswith(_LIBRARY) or "-packages" in path)
+
+
+def _lines(ident: int) -> list[str]:
+    """Return the innermost lines of a thread that are the target's own, outermost first."""
+    frame = _own(sys._current_frames().get(ident))
+    lines: list[str] = []
+    while frame is not None and len(lines) < LINES_MAX:
+        lines.append(f"{_short(f'{frame.f_code.co_filename}:{frame.f_lineno}')} in {_name_of(frame)}")
+        frame = _own(frame.f_back)
+    return lines[::-1]
+
+
+def _name_of(frame: FrameType) -> str:
+    return frame.f_code.co_qualname.replace("<locals>.", "")
+
+
+def _short(place: str) -> str:
+    """Return a place with its path as seen from the current folder, if it lies within."""
+    return place.removeprefix(os.getcwd() + os.sep)

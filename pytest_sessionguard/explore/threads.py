@@ -1,0 +1,135 @@
+"""The clients of a sync target as threads of the system, run in an order that a scheduler chooses.
+
+While they run, the target's own functions have a switch point before every access to what threads may share (see
+`switch_points`), and locks, conditions, events, queues, pools, sleeps and timers are those of virtual time: a thread
+that waits for another is not among those that can be chosen.
+"""
+
+from __future__ import annotations
+
+import threading
+from _thread import allocate_lock
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from pytest_sessionguard.clock import threads as virtual_threads
+from pytest_sessionguard.clock.locks import VirtualLock
+from pytest_sessionguard.core.schedule import Scheduler, letter
+from pytest_sessionguard.core.switches import Switch
+from pytest_sessionguard.errors import HarnessError
+from pytest_sessionguard.explore.real_locks import REAL_LOCKS, RealLock
+from pytest_sessionguard.explore.strands import STEPS_MAX, Abandoned, Strands
+from pytest_sessionguard.explore.switch_points import Hooks
+from pytest_sessionguard.explore.weaving import Weaving, own_modules
+
+Client = Callable[[], object]
+
+
+class _Here:
+    """The run that is under way."""
+
+    __slots__ = ("strands",)
+
+    def __init__(self) -> None:
+        self.strands: Strands | None = None
+
+
+_HERE: Final = _Here()
+
+# Locks that nobody can take twice.
+_PLAIN_LOCKS: Final = frozenset({VirtualLock, type(allocate_lock())})
+
+
+def offer_switch() -> None:
+    """Let another strand run here, if a scheduler says so."""
+    strands = _HERE.strands
+    if strands is not None:
+        strands.offer()
+
+
+def _point(value: Any) -> Any:
+    strands = _HERE.strands
+    if strands is not None:
+        strands.offer()
+    return value
+
+
+def _lock(value: Any) -> Any:
+    strands = _HERE.strands
+    if strands is None:
+        return value
+    # Whoever would find the lock taken has nothing to do before.
+    if not _is_taken(value):
+        strands.offer()
+    if hasattr(value, "acquire"):
+        strands.asks_for(value)
+    return RealLock(value) if type(value) in REAL_LOCKS else value
+
+
+def _is_taken(value: Any) -> bool:
+    return type(value) in _PLAIN_LOCKS and bool(value.locked())
+
+
+HOOKS: Final = Hooks(point=_point, lock=_lock)
+
+
+def weaving_for(*things: Any) -> Weaving:
+    """Return what puts switch points into the modules that the things belong to; see `Weaving`."""
+    return Weaving(own_modules(things), HOOKS)
+
+
+def at_once(
+    clients: Sequence[Client],
+    scheduler: Scheduler,
+    *,
+    trace: list[int],
+    switches: list[Switch],
+    steps_max: int = STEPS_MAX,
+) -> None:
+    """Run the clients to their end under the scheduler, which has begun; what it decides is added to `trace`.
+
+    Where it stops a client that could have gone on, where that stood is added to `switches`.
+
+    A clock with threads is in force, and the current thread is its owner.
+
+    Raises:
+        VirtualDeadlock: nobody can run any more and no timer is set.
+        VirtualLivelock: after `steps_max` steps, everybody's turn having come again and again, they still run.
+        ScheduleMisfit: the scheduler follows a schedule that does not fit.
+        BaseException: whatever a client raised first, by number; the others are waited for.
+    """
+    here = virtual_threads.me()
+    if here is None or here[1] is not here[0].owner:
+        raise HarnessError("clients are run as threads by the owner of a clock with threads, and by nobody else")
+    strands = Strands(here[0], scheduler, trace, switches, steps_max)
+    errors: dict[int, BaseException] = {}
+    with _in_force(strands):
+        for number, client in enumerate(clients):
+            thread = threading.Thread(
+                target=_run, args=(strands, number, client, errors), name=f"client {letter(number)}", daemon=True
+            )
+            strands.announce(virtual_threads.start_virtual(thread))
+        strands.run()
+    if errors:
+        raise errors[min(errors)]
+
+
+def _run(strands: Strands, number: int, client: Client, errors: dict[int, BaseException]) -> None:
+    try:
+        client()
+    except Abandoned:
+        pass
+    except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits.
+        errors[number] = error
+    finally:
+        strands.ended()
+
+
+@contextmanager
+def _in_force(strands: Strands) -> Iterator[None]:
+    _HERE.strands = strands
+    try:
+        yield
+    finally:
+        _HERE.strands = None
