@@ -22,6 +22,7 @@ from _thread import allocate_lock, get_ident
 from collections.abc import Callable
 from concurrent.futures import Future, _base, process
 from concurrent.futures import thread as pool
+from contextlib import suppress
 from functools import partial
 from types import FrameType, SimpleNamespace
 from typing import Any, Final
@@ -31,7 +32,7 @@ from pytest_sessionguard.clock.readings import READINGS, real_monotonic, real_sl
 from pytest_sessionguard.clock.turns import Turns, by_seed
 from pytest_sessionguard.clock.underway import UnderWay
 from pytest_sessionguard.clock.virtual import VirtualClock, sleep_us
-from pytest_sessionguard.clock.waits import CURRENT, Runner, Waiter
+from pytest_sessionguard.clock.waits import CURRENT, Abandoned, Runner, Waiter
 from pytest_sessionguard.clock.warden import Warden, stirs
 
 _RUNNER: Final = "_sessionguard_runner"
@@ -221,7 +222,8 @@ def _first_turn(self: threading.Thread, turns: Turns, runner: Runner, own_run: A
     if own_run is not None:
         attributes["run"] = own_run
     turns.arrive(runner)
-    self.run()
+    with suppress(Abandoned):
+        self.run()
 
 
 def thread_bootstrap_inner(self: threading.Thread) -> None:

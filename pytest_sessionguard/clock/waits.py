@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 MU: Final = RLock()
 
 
+class Abandoned(BaseException):
+    """What ends a virtual thread that nobody waits for any more: no `except Exception` stops it, and nobody is told."""
+
+
 class Runner:
     """One thread as its scheduler knows it.
 

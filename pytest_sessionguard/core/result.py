@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from pytest_sessionguard.core.schedule import Schedule
+from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import Row, ViolationFound, distinct, table_of
 
@@ -57,6 +58,7 @@ class CaseResult:
         reason: why it was skipped or is unproven; of an error, the traceback.
         manager: the name of the profile that it ran against.
         schedule: what the scheduler decided; empty where there was none, or nothing to decide.
+        switches: where it stopped threads that could have gone on, in the target's own lines.
     """
 
     title: str
@@ -73,6 +75,7 @@ class CaseResult:
     steps: int = 0
     operations: int = 0
     schedule: Schedule = NO_SCHEDULE
+    switches: tuple[Switch, ...] = ()
     virtual_us: int = 0
     real_s: float = 0.0
     output: str = ""

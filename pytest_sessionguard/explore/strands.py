@@ -11,13 +11,13 @@ import os
 import sys
 from _thread import get_ident
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from pytest_sessionguard.clock.turns import Turns
-from pytest_sessionguard.clock.waits import MU, Runner, Waiter
+from pytest_sessionguard.clock.waits import MU, Abandoned, Runner, Waiter
 from pytest_sessionguard.core.schedule import NOBODY, Scheduler, letter
 from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.errors import VirtualDeadlock, VirtualLivelock
@@ -40,10 +40,6 @@ LINES_MAX: Final = 6
 _OURS: Final = str(Path(__file__).parents[1]) + os.sep
 _TARGET: Final = _OURS + "reference" + os.sep
 _LIBRARY: Final = str(Path(os.__file__).parent) + os.sep
-
-
-class Abandoned(BaseException):
-    """The run is over for this strand; a target's `except Exception` does not stop it."""
 
 
 class Strands:
@@ -69,13 +65,18 @@ class Strands:
         self._waiter: Waiter | None = None
         self._kept = 0
         self._urgent: Runner | None = None
-        # Whom the end of the run has reached: told to end, by an exception, at its next switch point.
-        self._ending: set[Runner] = set()
         self._follows = True
         # Lock -> who asked for it, in this order; only what a deadlock is told by.
         self._askers: dict[int, tuple[Any, deque[Runner]]] = {}
 
     # -- the whole run ----------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Let the threads that were there before come to rest: how they began is no part of the run."""
+        for _ in range(TELLINGS_MAX):
+            if not self._turns.ready:
+                return
+            self._turns.give_way(self._owner)
 
     def announce(self, runner: Runner) -> None:
         """Make a virtual thread the next client."""
@@ -212,13 +213,7 @@ class Strands:
     def _give_up(self) -> None:
         """Have every waiting client end by an exception."""
         self._follows = False
-        with MU:
-            for runner in self._clients:
-                waiter = runner.waiter
-                if waiter is not None and not waiter.done:
-                    waiter.done = True
-                    waiter.error = Abandoned()
-                    self._turns.ready.append(runner)
+        abandon(self._turns, self._clients)
 
     def waiting(self) -> list[str]:
         """Return for each strand that has not ended what it waits for, who has it, and where it stands."""
@@ -237,11 +232,35 @@ class Strands:
             return "runs" + stack
         what = runner.waiter.what
         lock, askers = self._askers.get(id(what), (what, ()))
-        named = lock if isinstance(lock, str) else f"a {type(lock).__name__.removeprefix('_').removeprefix('Virtual')}"
+        name = type(lock).__name__.removeprefix("_").removeprefix("Virtual")
+        named = lock if isinstance(lock, str) else f"{'an' if name[:1] in 'REO' else 'a'} {name}"
         # The last that asked for it and does not wait for it now.
         holder = next((one for one in reversed(askers) if one.waiter is None or one.waiter.what is not what), None)
         has = "" if holder is None or holder not in self._numbers else f", which {self._name(holder)} has"
         return f"waits for {named}{has}{stack}"
+
+
+def abandon(turns: Turns, runners: Iterable[Runner]) -> int:
+    """Have those of the threads that wait end by an exception; return how many that are."""
+    told = 0
+    with MU:
+        for runner in runners:
+            waiter = runner.waiter
+            if waiter is not None and not waiter.done:
+                waiter.done = True
+                waiter.error = Abandoned()
+                turns.ready.append(runner)
+                told += 1
+    return told
+
+
+def end_strays(turns: Turns) -> None:
+    """Have every virtual thread that was left behind end; the current one is the owner."""
+    for _ in range(TELLINGS_MAX):
+        strays = sorted((runner for runner in turns.runners.values() if runner is not turns.owner), key=_number)
+        if not abandon(turns, strays) and not turns.ready:
+            return
+        turns.give_way(turns.owner)
 
 
 def _inner(lock: Any) -> Any:

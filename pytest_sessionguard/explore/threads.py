@@ -15,13 +15,15 @@ from typing import Any, Final
 
 from pytest_sessionguard.clock import threads as virtual_threads
 from pytest_sessionguard.clock.locks import VirtualLock
+from pytest_sessionguard.clock.waits import Abandoned
 from pytest_sessionguard.core.schedule import Scheduler, letter
 from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.errors import HarnessError
+from pytest_sessionguard.explore import strands
 from pytest_sessionguard.explore.real_locks import REAL_LOCKS, RealLock
-from pytest_sessionguard.explore.strands import STEPS_MAX, Abandoned, Strands
+from pytest_sessionguard.explore.strands import STEPS_MAX, Strands
 from pytest_sessionguard.explore.switch_points import Hooks
-from pytest_sessionguard.explore.weaving import Weaving, own_modules
+from pytest_sessionguard.explore.weaving import SwitchPoints
 
 Client = Callable[[], object]
 
@@ -29,10 +31,10 @@ Client = Callable[[], object]
 class _Here:
     """The run that is under way."""
 
-    __slots__ = ("strands",)
+    __slots__ = ("run",)
 
     def __init__(self) -> None:
-        self.strands: Strands | None = None
+        self.run: Strands | None = None
 
 
 _HERE: Final = _Here()
@@ -43,27 +45,27 @@ _PLAIN_LOCKS: Final = frozenset({VirtualLock, type(allocate_lock())})
 
 def offer_switch() -> None:
     """Let another strand run here, if a scheduler says so."""
-    strands = _HERE.strands
-    if strands is not None:
-        strands.offer()
+    run = _HERE.run
+    if run is not None:
+        run.offer()
 
 
 def _point(value: Any) -> Any:
-    strands = _HERE.strands
-    if strands is not None:
-        strands.offer()
+    run = _HERE.run
+    if run is not None:
+        run.offer()
     return value
 
 
 def _lock(value: Any) -> Any:
-    strands = _HERE.strands
-    if strands is None:
+    run = _HERE.run
+    if run is None:
         return value
     # Whoever would find the lock taken has nothing to do before.
     if not _is_taken(value):
-        strands.offer()
+        run.offer()
     if hasattr(value, "acquire"):
-        strands.asks_for(value)
+        run.asks_for(value)
     return RealLock(value) if type(value) in REAL_LOCKS else value
 
 
@@ -74,9 +76,16 @@ def _is_taken(value: Any) -> bool:
 HOOKS: Final = Hooks(point=_point, lock=_lock)
 
 
-def weaving_for(*things: Any) -> Weaving:
-    """Return what puts switch points into the modules that the things belong to; see `Weaving`."""
-    return Weaving(own_modules(things), HOOKS)
+def switch_points() -> SwitchPoints:
+    """Return what puts switch points into a target's functions; see `SwitchPoints`."""
+    return SwitchPoints(HOOKS)
+
+
+def end_strays() -> None:
+    """Have every virtual thread end that the target has left behind; the current one is the owner of the clock."""
+    here = virtual_threads.me()
+    if here is not None and here[1] is here[0].owner:
+        strands.end_strays(here[0])
 
 
 def at_once(
@@ -102,34 +111,35 @@ def at_once(
     here = virtual_threads.me()
     if here is None or here[1] is not here[0].owner:
         raise HarnessError("clients are run as threads by the owner of a clock with threads, and by nobody else")
-    strands = Strands(here[0], scheduler, trace, switches, steps_max)
+    run = Strands(here[0], scheduler, trace, switches, steps_max)
     errors: dict[int, BaseException] = {}
-    with _in_force(strands):
+    run.settle()
+    with _in_force(run):
         for number, client in enumerate(clients):
             thread = threading.Thread(
-                target=_run, args=(strands, number, client, errors), name=f"client {letter(number)}", daemon=True
+                target=_run, args=(run, number, client, errors), name=f"client {letter(number)}", daemon=True
             )
-            strands.announce(virtual_threads.start_virtual(thread))
-        strands.run()
+            run.announce(virtual_threads.start_virtual(thread))
+        run.run()
     if errors:
         raise errors[min(errors)]
 
 
-def _run(strands: Strands, number: int, client: Client, errors: dict[int, BaseException]) -> None:
+def _run(run: Strands, number: int, client: Client, errors: dict[int, BaseException]) -> None:
     try:
         client()
     except Abandoned:
-        pass
+        raise
     except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits.
         errors[number] = error
     finally:
-        strands.ended()
+        run.ended()
 
 
 @contextmanager
-def _in_force(strands: Strands) -> Iterator[None]:
-    _HERE.strands = strands
+def _in_force(run: Strands) -> Iterator[None]:
+    _HERE.run = run
     try:
         yield
     finally:
-        _HERE.strands = None
+        _HERE.run = None

@@ -10,10 +10,12 @@ from __future__ import annotations
 import gc
 import importlib.machinery
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from pytest_sessionguard.explore.switch_points import Hooks, counterparts, with_points
 
@@ -28,6 +30,9 @@ Key = tuple[Any, ...]
 class Weaving:
     """Switch points in the functions of some modules, between `__enter__` and `__exit__`; may be entered again.
 
+    To look for every function there is takes a while.  It is done at first, and again only when the codes are held by
+    more than before: by functions that are new.
+
     Attributes:
         unmatched: codes of functions that got none, because no source tells what they were made of.
     """
@@ -37,8 +42,13 @@ class Weaving:
         self._hooks = hooks
         self._modules = {path: module for module in modules if (path := module.__dict__.get("__file__"))}
         self._woven: dict[str, dict[Key, CodeType]] = {}
-        # Identity of a woven code -> the plain one that it stands for, and itself, so that the identity stays its own.
-        self._plain: dict[int, tuple[CodeType, CodeType]] = {}
+        # Identity of a woven code -> the plain one that it stands for; the woven ones are kept.
+        self._plain: dict[int, CodeType] = {}
+        self._twins: list[CodeType] = []
+        # Each function that was found, as long as it lives, with its plain code and its woven one.
+        self._found: WeakKeyDictionary[FunctionType, tuple[CodeType, CodeType]] = WeakKeyDictionary()
+        self._held_plain: list[tuple[int, CodeType]] = []
+        self._held_woven: list[tuple[int, CodeType]] = []
         self._depth = 0
 
     def __enter__(self) -> Weaving:
@@ -55,24 +65,37 @@ class Weaving:
             self._take_out()
 
     def _put_in(self) -> None:
+        if not self._found or _held_anew(self._held_plain):
+            self._look()
+        for function, (_, woven) in self._found.items():
+            function.__code__ = woven
+
+    def _take_out(self) -> None:
+        for function, (plain, _) in self._found.items():
+            function.__code__ = plain
+        if _held_anew(self._held_woven):
+            for function in _functions():
+                known = self._plain.get(id(function.__code__))
+                if known is not None:
+                    function.__code__ = known
+        self._held_plain = _held(_with_inner(plain for plain, _ in self._found.values()))
+        if not self._held_woven:
+            self._held_woven = _held(self._twins)
+
+    def _look(self) -> None:
         unmatched = set()
         for function in _functions():
             code = function.__code__
-            if code.co_filename not in self._modules or id(code) in self._plain:
+            if code.co_filename not in self._modules or function in self._found:
                 continue
             woven = self._codes_of(code.co_filename).get(_key(code))
             if woven is None:
                 unmatched.add(code)
             elif _fits(function, woven):
-                self._plain[id(woven)] = (code, woven)
-                function.__code__ = woven
+                self._found[function] = (code, woven)
+                self._plain[id(woven)] = code
         self.unmatched = frozenset(unmatched)
-
-    def _take_out(self) -> None:
-        for function in _functions():
-            known = self._plain.get(id(function.__code__))
-            if known is not None:
-                function.__code__ = known[0]
+        self._held_woven = _held(self._twins)
 
     def _codes_of(self, path: str) -> dict[Key, CodeType]:
         """Return the plain code of each function of a file, as a key, with its woven one."""
@@ -81,7 +104,8 @@ class Weaving:
             known = self._woven[path] = {}
             for plain, woven in self._pairs(path):
                 known[_key(plain)] = woven
-                self._plain[id(woven)] = (plain, woven)
+                self._plain[id(woven)] = plain
+                self._twins.append(woven)
         return known
 
     def _pairs(self, path: str) -> list[tuple[CodeType, CodeType]]:
@@ -93,6 +117,69 @@ class Weaving:
         except (SyntaxError, ValueError, RecursionError):
             return []
         return list(counterparts(plain, woven))
+
+
+def _held(codes: Iterable[CodeType]) -> list[tuple[int, CodeType]]:
+    """Return how often each code is held, and the codes."""
+    kept = list(codes)
+    return [(sys.getrefcount(code), code) for code in kept]
+
+
+def _held_anew(held: list[tuple[int, CodeType]]) -> bool:
+    """Say whether a code is held more often than it was."""
+    # One list held each when it was counted, and one list does now.
+    return any(sys.getrefcount(code) > count for count, code in held)
+
+
+def _with_inner(codes: Iterable[CodeType]) -> Iterator[CodeType]:
+    """Give codes, and those of functions within them."""
+    for code in codes:
+        yield code
+        yield from _with_inner(const for const in code.co_consts if isinstance(const, CodeType))
+
+
+class SwitchPoints:
+    """Switch points wherever they are asked for, between `__enter__` and `__exit__`; may be entered again.
+
+    Entered again, it puts them at once wherever they were before.
+    """
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        self._woven: dict[tuple[ModuleType, ...], Weaving] = {}
+        self._known: set[tuple[Any, ...]] = set()
+        self._span = ExitStack()
+        self._depth = 0
+
+    def __enter__(self) -> SwitchPoints:
+        self._depth += 1
+        if self._depth == 1:
+            for weaving in self._woven.values():
+                self._span.enter_context(weaving)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._span.close()
+
+    def put_into(self, *things: Any) -> None:
+        """Put switch points into the projects that the things belong to, for the rest of the span."""
+        kinds = tuple(thing if callable(thing) else type(thing) for thing in things)
+        if kinds in self._known:
+            return
+        self._known.add(kinds)
+        modules = own_modules(things)
+        if modules not in self._woven:
+            self._woven[modules] = Weaving(modules, self._hooks)
+            self._span.enter_context(self._woven[modules])
+
+    @property
+    def unmatched(self) -> frozenset[CodeType]:
+        """Return the codes of functions that got no switch points."""
+        return frozenset(code for weaving in self._woven.values() for code in weaving.unmatched)
 
 
 def _functions() -> list[FunctionType]:

@@ -6,7 +6,6 @@ steps still run.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, assert_never
@@ -19,6 +18,7 @@ from pytest_sessionguard.core.operations import Answer, Ok, Operation
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.scenario import AnyStep, Eventually, Parallel, Place, Repeat, Step
 from pytest_sessionguard.core.schedule import Scheduler
+from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.core.values import UNSET, freeze, thaw
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import Fault, UsageError
@@ -29,7 +29,7 @@ from pytest_sessionguard.run.expectations import Expectations
 from pytest_sessionguard.run.fit import data_is_left_out
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.looking import Mismatch
-from pytest_sessionguard.target.making import NeedsLoop, named
+from pytest_sessionguard.target.making import NeedsLoop, factory_of, named
 from pytest_sessionguard.target.refusals import told, where
 
 
@@ -48,17 +48,25 @@ class Case:
         found: the violation that ended it, if one did.
         steps: how many steps were done.
         trace: what the scheduler decided, from the first parallel step on.
+        switches: where it stopped threads that could have gone on.
     """
 
     def __init__(
-        self, plan: Plan, talk: Conversation, invariants: Invariants, scheduler: Scheduler | None = None
+        self,
+        plan: Plan,
+        talk: Conversation,
+        invariants: Invariants,
+        scheduler: Scheduler | None = None,
+        put_points_into: Callable[..., None] = lambda *things: None,
     ) -> None:
         self.plan = plan
         self.stage = talk.stage
         self.found: ViolationFound | None = None
         self.steps = 0
         self.trace: list[int] = []
+        self.switches: list[Switch] = []
         self._scheduler = scheduler
+        self._put_points_into = put_points_into
         self._talk = talk
         self._expectations = Expectations(talk)
         self._invariants = invariants
@@ -296,8 +304,8 @@ class Case:
         def branch(number: int, steps: tuple[AnyStep, ...]) -> driving.Work[None]:
             async def run() -> None:
                 for turn, one in enumerate(steps):
-                    if in_loop and turn:
-                        await asyncio.sleep(0)
+                    if turn:
+                        await driving.give_way(in_loop=in_loop)
                     await self._step(one, chr(ord("A") + number % 26))
 
             return run
@@ -305,7 +313,12 @@ class Case:
         stopped: Stopped | None = None
         try:
             branches = [branch(*one) for one in enumerate(step.branches)]
-            await driving.at_once(branches, in_loop=in_loop, scheduler=self._scheduler, trace=self.trace)
+            if self._scheduler is not None and not in_loop:
+                manager = self.stage.binding.manager
+                self._put_points_into(factory_of(self.stage.profile), manager)
+            await driving.at_once(
+                branches, in_loop=in_loop, scheduler=self._scheduler, trace=self.trace, switches=self.switches
+            )
         except Stopped as raised:
             stopped = raised
         finally:

@@ -10,13 +10,15 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from pytest_sessionguard.clock import eventloop
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core.schedule import Scheduler
+from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.errors import HarnessError, VirtualDeadlock
-from pytest_sessionguard.explore import tasks
+from pytest_sessionguard.explore import tasks, threads
 
 T = TypeVar("T")
 
@@ -31,7 +33,11 @@ def drive(clock: VirtualClock, work: Work[T], *, in_loop: bool) -> T:
     if in_loop:
         return eventloop.run(clock, work)
     with clock.installed():
-        return by_hand(work())
+        try:
+            return by_hand(work())
+        finally:
+            if clock.threads:
+                threads.end_strays()
 
 
 def by_hand(work: Coroutine[Any, Any, T]) -> T:
@@ -55,10 +61,12 @@ async def at_once(
     in_loop: bool,
     scheduler: Scheduler | None = None,
     trace: list[int] | None = None,
+    switches: list[Switch] | None = None,
 ) -> None:
     """Run the branches at the same time, started in their order: as tasks inside a loop, else as threads.
 
-    A scheduler, which has begun, decides who runs next, and its decisions are added to `trace`.
+    A scheduler, which has begun, decides who runs next, and its decisions are added to `trace`; threads whom it stops
+    are added to `switches`, and need a clock with threads in force.
 
     Raises:
         VirtualDeadlock: nobody can run any more, or threads are still under way after ten real seconds.
@@ -69,8 +77,27 @@ async def at_once(
         await tasks.at_once(branches, scheduler, trace=trace if trace is not None else [])
     elif in_loop:
         await _as_tasks(branches)
+    elif scheduler is not None:
+        threads.at_once(
+            [partial(_client, branch) for branch in branches],
+            scheduler,
+            trace=trace if trace is not None else [],
+            switches=switches if switches is not None else [],
+        )
     else:
         _as_threads(branches)
+
+
+async def give_way(*, in_loop: bool) -> None:
+    """Let the other branches run, between two steps of one."""
+    if in_loop:
+        await asyncio.sleep(0)
+    else:
+        threads.offer_switch()
+
+
+def _client(branch: Work[None]) -> None:
+    by_hand(branch())
 
 
 async def _as_tasks(branches: Sequence[Work[None]]) -> None:
@@ -98,23 +125,23 @@ def _as_threads(branches: Sequence[Work[None]]) -> None:
             error = raised
         ended.put((number, error))
 
-    threads = [
+    started = [
         threading.Thread(target=run, args=(number, branch), name=f"client {number + 1}", daemon=True)
         for number, branch in enumerate(branches)
     ]
-    for thread in threads:
+    for thread in started:
         thread.start()
     errors: dict[int, BaseException] = {}
-    waiting = set(range(len(threads)))
+    waiting = set(range(len(started)))
     while waiting:
         try:
             number, error = ended.get(timeout=THREADS_PATIENCE_S)
         except queue.Empty:
-            raise VirtualDeadlock(f"{threads[number].name} (a thread)" for number in sorted(waiting)) from None
+            raise VirtualDeadlock(f"{started[number].name} (a thread)" for number in sorted(waiting)) from None
         waiting.discard(number)
         if error is not None:
             errors[number] = error
-    for thread in threads:
+    for thread in started:
         thread.join()
     if errors:
         raise errors[min(errors)]

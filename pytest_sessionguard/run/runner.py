@@ -10,6 +10,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from pytest_sessionguard.core.schedule import Schedule, Scheduler
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock
+from pytest_sessionguard.explore import threads
 from pytest_sessionguard.run import driving
 from pytest_sessionguard.run.case import Case, Unfit
 from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
@@ -67,6 +69,7 @@ class Runner:
         self._in_loop: bool | None = None
         self._was_made = False
         self._proven: set[str] = set()
+        self._switch_points = threads.switch_points()
 
     # -- one case ---------------------------------------------------------------------------------------------------
 
@@ -83,12 +86,13 @@ class Runner:
         began_s = time.perf_counter()
         if self._in_loop is None:
             self._in_loop = wants_loop(self.profile)
-        try:
-            return self._run(plan, self._in_loop or self._must_share_loop(plan), began_s, scheduler)
-        except NeedsLoop:
-            # Something to await turned up: the case starts over inside a loop, and so do all that follow.
-            self._in_loop = True
-        return self._run(plan, True, began_s, scheduler)
+        with nullcontext() if scheduler is None else self._switch_points:
+            try:
+                return self._run(plan, self._in_loop or self._must_share_loop(plan), began_s, scheduler)
+            except NeedsLoop:
+                # Something to await turned up: the case starts over inside a loop, and so do all that follow.
+                self._in_loop = True
+            return self._run(plan, True, began_s, scheduler)
 
     def explore(
         self, plan: Plan, scheduler: Scheduler, *, runs_max: int, on_case: ON_CASE | None = None
@@ -102,23 +106,24 @@ class Runner:
         """
         cases: list[CaseResult] = []
         exhaustive = False
-        while len(cases) < runs_max and not exhaustive:
-            cases.append(case := self.run(plan, scheduler))
-            if on_case is not None:
-                on_case(case)
-            if case.status in ("violated", "skipped", "error"):
-                break
-            exhaustive = not scheduler.end()
+        with self._switch_points:
+            while len(cases) < runs_max and not exhaustive:
+                cases.append(case := self.run(plan, scheduler))
+                if on_case is not None:
+                    on_case(case)
+                if case.status in ("violated", "skipped", "error"):
+                    break
+                exhaustive = not scheduler.end()
         return Exploration(cases=tuple(cases), exhaustive=exhaustive)
 
     def _run(self, plan: Plan, in_loop: bool, began_s: float, scheduler: Scheduler | None) -> CaseResult:
         profile = self.profile
         policy = plans.effective(plan, profile.policy)
-        clock = VirtualClock()
+        clock = VirtualClock(threads=scheduler is not None and not in_loop)
         invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
         stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles, proven=self._proven)
-        talk = Conversation(plan, stage, self.model(policy, in_loop), self.target)
-        case = Case(plan, talk, invariants, scheduler)
+        talk = Conversation(plan, stage, self.model(policy, in_loop or clock.threads), self.target)
+        case = Case(plan, talk, invariants, scheduler, self._switch_points.put_into)
         if scheduler is not None:
             scheduler.begin()
         status, reason, found = "held", "", None
@@ -175,6 +180,7 @@ class Runner:
             steps=case.steps,
             operations=len(history.events),
             schedule=Schedule(tuple(case.trace)),
+            switches=tuple(case.switches),
             virtual_us=talk.stage.clock.virtual_elapsed_us,
             real_s=real_s,
             output=talk.stage.output.text,
