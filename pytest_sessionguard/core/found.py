@@ -75,8 +75,12 @@ class Rerun(Protocol):
             UsageError: the schedule or the plan does not fit the target.
         """
 
-    def some(self, plan: Plan, fault: str, *, runs_max: int, seed: int) -> Iterator[Ran]:
-        """Run the plan under at most `runs_max` schedules, those of few preemptions first; the same for the same seed.
+    def some(
+        self, plan: Plan, fault: str, *, runs_max: int, seed: int, like: str = "", drawn: bool = True
+    ) -> Iterator[Ran]:
+        """Run the plan under at most `runs_max` schedules, the same for the same seed: `like` first, as far as it goes.
+
+        Then those of few preemptions, and some drawn at random; without `drawn` one after the other, none left out.
 
         Raises:
             UsageError: the plan does not fit the target.

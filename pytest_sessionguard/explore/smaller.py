@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+from pytest_sessionguard.core import schedule as schedules
 from pytest_sessionguard.core.durations import UNITS_US
 from pytest_sessionguard.core.scenario import AnyStep, Eventually, Parallel, RawId, Repeat, Scenario, Step
+from pytest_sessionguard.core.schedule import Schedule
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -135,6 +137,17 @@ def mentions(step: AnyStep, session: str) -> bool:
         return False
     arguments = step.arguments
     return session in (arguments.get("as"), arguments.get("session"), arguments.get("to_timeout_of"))
+
+
+def is_whole(scenario: Scenario) -> bool:
+    """Say whether every session that is spoken of is made somewhere."""
+    made = set(sessions(scenario))
+    for step in scenario.all_steps:
+        if isinstance(step, Step):
+            spoken_of = (step.arguments.get("session"), step.arguments.get("to_timeout_of"))
+            if any(isinstance(name, str) and name not in made for name in spoken_of):
+                return False
+    return True
 
 
 def about(scenario: Scenario, session: str) -> tuple[Path, ...]:
@@ -285,3 +298,33 @@ def _weight(value: Any) -> int:
     if isinstance(value, tuple):
         return 1 + sum(map(_weight, value))
     return len(repr(value))
+
+
+# -- schedules of what became of a block ------------------------------------------------------------------------------
+
+
+def as_before(before: Scenario, after: Scenario, schedule: str) -> str:
+    """Return the schedule with its letters as `after` has the branches that it took over from `before`."""
+    old, new = _branches(before), _branches(after)
+    choices = schedules.parse(schedule).choices
+    if len(old) == len(new):
+        return schedule
+    numbers: dict[int, int] = {}
+    at = 0
+    for number, branch in enumerate(new):
+        while at < len(old) and not _is_part(branch, old[at]):
+            at += 1
+        numbers[at] = number
+        at += 1
+    shift = len(new) - len(old)
+    moved = ((numbers.get(one) if one < len(old) else one + shift) for one in choices)
+    return str(Schedule(tuple(one for one in moved if one is not None)))
+
+
+def _branches(scenario: Scenario) -> _Branches:
+    return next((step.branches for step in scenario.all_steps if isinstance(step, Parallel)), ())
+
+
+def _is_part(some: tuple[AnyStep, ...], every: tuple[AnyStep, ...]) -> bool:
+    left = iter(every)
+    return all(any(one == other for other in left) for one in some)

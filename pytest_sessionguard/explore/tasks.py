@@ -52,8 +52,9 @@ async def at_once(
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
     control.give_back()
-    for task in tasks:
-        error = task.exception() if not task.cancelled() else asyncio.CancelledError()
+    # Every task is asked, or asyncio would complain of those that were not.
+    errors = [asyncio.CancelledError() if task.cancelled() else task.exception() for task in tasks]
+    for error in errors:
         if error is not None:
             raise error
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from explore.toy import Toy, ToyRerun
+from explore.toy import ToyRerun, ran
 from pytest_sessionguard.core.found import Found, Ran
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.result import CaseResult
 from pytest_sessionguard.core.scenario import AnyStep, Eventually, Parallel, Place, RawId, Repeat, Scenario, Step
+from pytest_sessionguard.core.schedule import Settings
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
-from pytest_sessionguard.explore import smaller
+from pytest_sessionguard.explore import schedulers, smaller
+from pytest_sessionguard.explore.gradual import Counted
 from pytest_sessionguard.explore.shrink import likeness, shrink
 
 NOWHERE = Place("", 0, 0)
@@ -48,10 +50,12 @@ def a_find(rng: random.Random) -> Found:
         clients = tuple(tuple(some_operation(rng) for _ in range(rng.randint(2, 4))) for _ in range(rng.randint(2, 4)))
         suffix = [some_operation(rng) for _ in range(4)]
         plan = Plan(scenario=a_story(*prefix, a_parallel(*clients), *suffix))
+        scheduler = Counted(schedulers.make("random", Settings(seed=rng.randrange(1 << 30))))
         for _ in range(20):
-            ran = Toy(rng=rng).run(plan)
-            if ran.case.violations:
-                return Found(plan=plan, case=ran.case, schedule=ran.schedule, preemptions=ran.preemptions)
+            one = ran(plan, scheduler)
+            scheduler.end()
+            if one.case.violations:
+                return Found(plan=plan, case=one.case, schedule=one.schedule, preemptions=one.preemptions)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -92,8 +96,8 @@ class Fickle(ToyRerun):
 
 
 def the_race(schedule: str = "ABBA") -> Found:
-    ran = ToyRerun().once(Plan(scenario=RACE), schedule, "")
-    return Found(plan=Plan(scenario=RACE), case=ran.case, schedule=schedule, preemptions=ran.preemptions)
+    one = ToyRerun().once(Plan(scenario=RACE), schedule, "")
+    return Found(plan=Plan(scenario=RACE), case=one.case, schedule=schedule, preemptions=one.preemptions)
 
 
 def test_what_does_not_replay_is_told_with_both_traces() -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
@@ -14,28 +13,22 @@ from pytest_sessionguard.core.found import Ran
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.result import CaseResult
 from pytest_sessionguard.core.scenario import AnyStep, Parallel, Step
-from pytest_sessionguard.core.schedule import Schedule
+from pytest_sessionguard.core.schedule import NOBODY, Schedule, Settings
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import Row, ViolationFound
-from pytest_sessionguard.errors import ScheduleMisfit, UsageError
+from pytest_sessionguard.errors import UsageError
+from pytest_sessionguard.explore import schedulers
+from pytest_sessionguard.explore.gradual import Counted, Gradual
 
 Strand = Generator[None, None, None]
 
 
 @dataclass
 class Toy:
-    """One run of one plan.
+    """One run of one plan under a scheduler."""
 
-    Attributes:
-        choices: what is decided, in order; past its end whoever runs goes on.
-        rng: decides instead, where there is one.
-        able: of each decision that was made, who could run, and who ran before.
-    """
-
-    choices: tuple[int, ...] = ()
-    rng: random.Random | None = None
+    scheduler: Counted | Gradual
     made: list[int] = field(default_factory=list)
-    able: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
     live: dict[str, object] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     rows: list[Row] = field(default_factory=list)
@@ -82,50 +75,43 @@ class Toy:
             property="expiry.no-resurrection", summary="", operations=tuple(self.rows), given=bad.answer if bad else ""
         )
         case = CaseResult(title="", status="violated" if bad else "held", violations=(found,) if bad else ())
-        preempted = sum(
-            chosen != before and before in able for chosen, (able, before) in zip(self.made, self.able, strict=True)
-        )
-        return Ran(case=case, schedule=str(Schedule(tuple(self.made))), preemptions=preempted)
+        schedule = str(Schedule(tuple(self.made)))
+        return Ran(case=case, schedule=schedule, preemptions=self.scheduler.preemptions)
 
     def at_once(self, strands: dict[int, Strand]) -> None:
-        before = -1
+        current = NOBODY
         while strands:
-            able = tuple(sorted(strands))
-            chosen = before if before in able else able[0]
-            if len(able) > 1:
-                if self.rng is not None:
-                    chosen = self.rng.choice(able)
-                elif len(self.made) < len(self.choices):
-                    chosen = self.choices[len(self.made)]
-                    if chosen not in able:
-                        raise ScheduleMisfit("", decision=1, wanted=str(chosen), able=map(str, able))
-                self.able.append((able, before))
-                self.made.append(chosen)
-            before = chosen
-            if next(strands[chosen], strands) is strands:
-                del strands[chosen]
+            enabled = sorted(strands)
+            if len(enabled) > 1:
+                current = self.scheduler.choose(enabled, current)
+                self.made.append(current)
+            else:
+                current = enabled[0]
+            if next(strands[current], strands) is strands:
+                del strands[current]
+
+
+def replay(schedule: str) -> Counted:
+    """Return what follows a schedule."""
+    return Counted(schedulers.make("replay", Settings(schedule=schedules.parse(schedule))))
 
 
 class ToyRerun:
-    """Runs plans on toys; orders of few preemptions come first."""
+    """Runs plans on toys."""
 
     def once(self, plan: Plan, schedule: str, fault: str) -> Ran:
-        return Toy(schedules.parse(schedule).choices).run(plan)
+        return ran(plan, replay(schedule))
 
-    def some(self, plan: Plan, fault: str, *, runs_max: int, seed: int) -> Iterator[Ran]:
-        left = runs_max
-        for bound in range(4):
-            waiting: list[tuple[int, ...]] = [()]
-            while waiting and left:
-                choices = waiting.pop()
-                toy = Toy(choices)
-                ran = toy.run(plan)
-                if ran.preemptions == bound:
-                    left -= 1
-                    yield ran
-                for at in range(len(toy.made) - 1, len(choices) - 1, -1):
-                    for other in toy.able[at][0]:
-                        tried = (*toy.made[:at], other)
-                        spent = sum(c != b and b in able for c, (able, b) in zip(tried, toy.able, strict=False))
-                        if other != toy.made[at] and spent <= bound:
-                            waiting.append(tried)
+    def some(
+        self, plan: Plan, fault: str, *, runs_max: int, seed: int, like: str = "", drawn: bool = True
+    ) -> Iterator[Ran]:
+        scheduler = Gradual(runs_max, seed, like=schedules.parse(like), drawn=drawn)
+        yield ran(plan, scheduler)
+        while scheduler.end():
+            yield ran(plan, scheduler)
+
+
+def ran(plan: Plan, scheduler: Counted | Gradual) -> Ran:
+    """Return what comes of a plan."""
+    scheduler.begin()
+    return Toy(scheduler).run(plan)
