@@ -77,16 +77,16 @@ def a_step(verb: str, **arguments: Any) -> Step:
 
 
 def some_operation(rng: random.Random) -> Step:
-    verb, name = rng.choice(["touch", "touch", "delete", "get", "update"]), rng.choice(["s1", "s2", "s3"])
+    verb, name = rng.choice(["touch", "touch", "delete", "get", "update"]), rng.choice(["s1", "s2"])
     changes = {"set": FrozenMap({rng.choice("abc"): rng.randrange(99)})} if verb == "update" else {}
     return a_step(verb, session=name, **changes)
 
 
 def a_program(rng: random.Random) -> Plan:
-    prefix = [a_step("create", **{"as": f"s{number}", "data": FrozenMap({"n": number})}) for number in (1, 2, 3)]
-    clients = tuple(tuple(some_operation(rng) for _ in range(rng.randint(1, 4))) for _ in range(rng.randint(2, 4)))
+    prefix = [a_step("create", **{"as": f"s{number}", "data": FrozenMap({"n": number})}) for number in (1, 2)]
+    clients = tuple(tuple(some_operation(rng) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(2, 3)))
     at_once = Parallel(branches=clients, place=NOWHERE)
-    suffix = [some_operation(rng) for _ in range(4)]
+    suffix = [some_operation(rng) for _ in range(2)]
     return Plan(scenario=Scenario(title="Drawn", path="", place=NOWHERE, steps=(*prefix, at_once, *suffix)))
 
 
