@@ -49,7 +49,10 @@ class Event:
         return self.call_order < other.return_order and other.call_order < self.return_order
 
 
-NOTE_KINDS: Final = ("restarted", "closed", "hook", "clock")
+CRASHES: Final = {"killed": "kill", "power-lost": "power-loss"}
+"""The kinds of note that tell of a crash, and what must survive it: the process's death, the machine's."""
+
+NOTE_KINDS: Final = ("restarted", *CRASHES, "closed", "hook", "clock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,8 @@ class Note:
     """Something that happened beside the calls.
 
     Attributes:
-        kind: "restarted" (the manager was closed and made anew), "closed" (a resource was), "hook" (one was called),
+        kind: "restarted" (the manager was closed and made anew), "killed" and "power-lost" (it was not closed, and made
+            anew from what was left), "closed" (a resource was), "hook" (one was called),
             "clock" (a clock is about to be set, or was: what it showed just before tells what had expired by then).
         subject: the resource's or the hook's name.
         id: the session it was told about, where it was told of one.
@@ -113,7 +117,7 @@ def history(entries: Iterable[Entry]) -> History:
                 raise ValueError(f"the monotonic clock ran backwards during {entry.operation}")
         elif entry.kind not in NOTE_KINDS:
             raise ValueError(f"unknown kind of note {entry.kind!r}{did_you_mean(entry.kind, NOTE_KINDS)}")
-        elif entry.kind == "restarted":
+        elif entry.kind in ("restarted", *CRASHES):
             mono_us = None
         at = entry.returned if isinstance(entry, Event) else entry.at
         if mono_us is not None and at.mono_us < mono_us:

@@ -23,7 +23,7 @@ from pytest_sessionguard.core.findings import (
     is_scribbled,
     told_properties,
 )
-from pytest_sessionguard.core.history import Entry, Event, History, Note, Stamp, order_of
+from pytest_sessionguard.core.history import CRASHES, Entry, Event, History, Note, Stamp, order_of
 from pytest_sessionguard.core.linearizability import WORLDS_MAX, batches, deduped, linearize, parts
 from pytest_sessionguard.core.model import Alternative, Ask, Model, State, Timeline
 from pytest_sessionguard.core.model import state as states
@@ -152,10 +152,10 @@ class Examination:
         )
 
     def _noted(self, note: Note) -> Examination:
-        if note.kind == "restarted":
+        if note.kind in ("restarted", *CRASHES):
             timeline = self.timeline.restarted(note.at)
             now = timeline.moment(note.at, note.at)
-            following = deduped(self.model.restarted(state, now) for state in self.states)
+            following = deduped(self.model.restarted(state, now, how=note.kind) for state in self.states)
             return replace(self, timeline=timeline, states=following, closings=Closings())
         after = self._reading(note.at)
         name = closing(note)

@@ -7,7 +7,7 @@ Deterministic: the same log, model, budget and seed give the same report.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from pytest_sessionguard.crash.effects import Image, Log
 from pytest_sessionguard.crash.folders import matches, new_folder, write_folder
 from pytest_sessionguard.crash.persistence import STRICT, Persistence
-from pytest_sessionguard.crash.recorder import Recording, active, record
+from pytest_sessionguard.crash.recorder import ACTIVE, Recording, active, record
 from pytest_sessionguard.crash.standins import in_place
 from pytest_sessionguard.crash.states import CrashState, CrashStates, describe
 
@@ -159,13 +159,25 @@ def explore_log(
     nested: bool = True,
     reopens: int = 2,
     stop_after: int | None = None,
+    until: Callable[[], bool] | None = None,
+    states: Iterable[CrashState] | None = None,
 ) -> CrashReport:
-    """Judge every state that a recorded log allows; see `explore`."""
+    """Judge every state that a recorded log allows; see `explore`.
+
+    Args:
+        until: says that time is up.
+        states: those to be judged, where they come from elsewhere.
+    """
     exploration = _Exploration(
-        log, reopen_and_judge, folder, model, budget, seed, volatile, nested, reopens, stop_after
+        log, reopen_and_judge, folder, model, budget, seed, volatile, nested, reopens, stop_after, until
     )
     with in_place():
-        return exploration.run()
+        return exploration.run(states)
+
+
+def recovered() -> None:
+    """Say, within a judge, that recovery is over: what the judge does from here on is not to be crashed."""
+    ACTIVE.recording = None
 
 
 @dataclass(slots=True)
@@ -182,7 +194,9 @@ class _Exploration:
     nested: bool
     reopens: int
     stop_after: int | None
+    until: Callable[[], bool] | None
     failed: int = 0
+    states: int = 0
     nested_states: int = 0
     uncrashed: int = 0
     failures: dict[tuple[str, str], CrashFailure] = field(default_factory=dict)
@@ -190,24 +204,25 @@ class _Exploration:
     incomplete: dict[str, None] = field(default_factory=dict)
     seen: set[tuple[int, bytes]] = field(default_factory=set)
 
-    def run(self) -> CrashReport:
+    def run(self, given: Iterable[CrashState] | None) -> CrashReport:
         states = CrashStates(self.log, self.model, budget=self.budget, seed=self.seed, seen=self.seen)
-        stopped = False
-        for state in states:
+        ended = ""
+        for state in states if given is None else given:
+            self.states += 1
             self._try(state)
-            if self.stop_after is not None and self.failed >= self.stop_after:
-                stopped = True
+            ended = self._ended()
+            if ended:
                 break
         cut = [*states.cut, *(f"after crashes during recovery: {one}" for one in self.nested_cut)]
         if self.uncrashed:
             cut.append(f"recovery was not crashed in {self.uncrashed:,} states: the budget was used up")
-        if stopped:
-            cut.append(f"it ended after {self.failed} wrong states")
+        if ended:
+            cut.append(ended)
         return CrashReport(
             model=self.model.name,
             operations=self.log.operations,
             moments=states.moments,
-            states=states.given + self.nested_states,
+            states=self.states + self.nested_states,
             recovery_states=self.nested_states,
             failed=self.failed,
             failures=tuple(self.failures.values()),
@@ -215,9 +230,15 @@ class _Exploration:
             incomplete=(*self.log.incomplete, *self.incomplete),
         )
 
+    def _ended(self) -> str:
+        """Return why nothing more is to be judged; empty while something is."""
+        if self.stop_after is not None and self.failed >= self.stop_after:
+            return f"it ended after {self.failed} wrong states"
+        return "time was up" if self.until is not None and self.until() else ""
+
     def _try(self, state: CrashState) -> None:
         recovery = self._judged(state, FIRST, lambda: (describe(state, self.log), ""))
-        if recovery is None or not recovery.operations:
+        if recovery is None or not recovery.operations or recovery.incomplete:
             return
         left = self.budget - self.nested_states
         if left <= 0:
@@ -232,6 +253,8 @@ class _Exploration:
                 return describe(state, self.log), describe(inner, inner_log)
 
             self._judged(inner, DURING, crashes)
+            if self._ended():
+                break
         self.nested_cut.update(dict.fromkeys(states.cut))
 
     def _judged(self, state: CrashState, stage: str, crashes: Callable[[], tuple[str, str]]) -> Log | None:

@@ -34,7 +34,7 @@ from pytest_sessionguard.crash.effects import (
     Touched,
     Wrote,
 )
-from pytest_sessionguard.crash.folders import Identity, differences, matches, read_file, read_folder
+from pytest_sessionguard.crash.folders import UTIME, Identity, differences, matches, read_file, read_folder
 from pytest_sessionguard.crash.simulated import Disk
 
 try:
@@ -53,7 +53,12 @@ Place = tuple[int, str]
 class Recording:
     """Note what is done below one folder.
 
-    `now_ns` tells the time that files are given.  `volatile` are patterns of names that mean nothing after a crash.
+    `now_ns` tells the time that files are given; with `follow` the real ones get it too.  `volatile` are patterns of
+    names that mean nothing after a crash.  With `snapshots` the folder is read at each mark once something was written
+    past the recorder: what is there then is what a kill would leave.
+
+    Attributes:
+        snapshots: how many marks there were, and what the folder held.
     """
 
     def __init__(
@@ -62,12 +67,18 @@ class Recording:
         *,
         now_ns: Callable[[], int] = time.time_ns,
         volatile: tuple[str, ...] = (),
+        follow: bool = False,
+        snapshots: bool = False,
         base: tuple[Image, dict[Identity, int]] | None = None,
     ) -> None:
         self.folder = folder
         self.lock = threading.RLock()
         self.now_ns = now_ns
         self.volatile = volatile
+        self.snapshots: list[tuple[int, Image]] = []
+        self._follow = follow
+        self._takes_snapshots = snapshots
+        self._marks = 0
         self.base, self.known = read_folder(self.folder) if base is None else base
         self.effects: list[Effect] = []
         self._numbers = max(self.known.values(), default=0)
@@ -80,6 +91,9 @@ class Recording:
         """Note what the workload says: that an operation began, or was acknowledged."""
         with self.lock:
             self.effects.append(Marked(value))
+            self._marks += 1
+            if self._takes_snapshots and self._incomplete:
+                self.snapshots.append((self._marks, read_folder(self.folder)[0]))
 
     def lacks(self, reason: str) -> None:
         """Note why the log may lack something."""
@@ -137,7 +151,10 @@ class Recording:
         written = bytes(data)
         if offset is None:
             offset = _LSEEK(descriptor, 0, os.SEEK_CUR) - len(written)
-        self.effects.append(Wrote(number, offset, written, self.now_ns()))
+        now_ns = self.now_ns()
+        self.effects.append(Wrote(number, offset, written, now_ns))
+        if self._follow:
+            UTIME(descriptor, ns=(now_ns, now_ns))
         if self._is_synchronous(descriptor):
             self.effects.append(Synced(number))
 

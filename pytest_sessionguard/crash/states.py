@@ -69,7 +69,7 @@ def describe(state: CrashState, log: Log) -> str:
         return told(log.effects[number], names)
 
     done = [one for one in log.effects[: state.moment] if not isinstance(one, Marked)]
-    parts = [f"after {told(done[-1], names)}" if done else "before anything was done"]
+    parts = [f"after {told(done[-1], names)}" if done else "before any recorded operation"]
     if state.missing:
         shown = "; ".join(effect(number) for number in state.missing[:4])
         more = f"; {len(state.missing) - 4} more" if len(state.missing) > 4 else ""

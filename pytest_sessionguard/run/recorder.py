@@ -6,11 +6,11 @@ Safe to use from several threads: hooks may be called from any of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from pytest_sessionguard.clock.virtual import VirtualClock
-from pytest_sessionguard.core.history import Entry, Event, History, Note, Stamp, history
+from pytest_sessionguard.core.history import Entry, Event, History, Note, Stamp, history, order_of
 from pytest_sessionguard.core.operations import Operation, Outcome
 from pytest_sessionguard.core.values import UNSET, Unset
 
@@ -27,16 +27,21 @@ class Begun:
 
 
 class Recorder:
-    """Number and stamp what happens; one case each."""
+    """Number and stamp what happens; one case each.
+
+    Attributes:
+        listener: is told of every call as it begins, and of every entry as it is noted.
+    """
 
     def __init__(self, clock: VirtualClock) -> None:
+        self.listener: Callable[[Begun | Entry], None] | None = None
         self._clock = clock
         self._lock = threading.Lock()
         self._last = 0
         self._entries: list[Entry] = []
         self._taken = 0
         self._under_way: dict[int, Begun] = {}
-        self._began_us = clock.monotonic_us
+        self.began_us = clock.monotonic_us
         self.place = ""
 
     def stamp(self) -> Stamp:
@@ -45,7 +50,7 @@ class Recorder:
 
     def offset_us(self, stamp: Stamp) -> int:
         """Return how long after the beginning of the case the stamp was made, in virtual microseconds."""
-        return stamp.mono_us - self._began_us
+        return stamp.mono_us - self.began_us
 
     def begin(self, client: str, operation: Operation, place: str) -> Begun:
         """Note that an operation is called."""
@@ -53,6 +58,7 @@ class Recorder:
             self._last += 1
             begun = Begun(client=client, operation=operation, called=self.stamp(), order=self._last, place=place)
             self._under_way[begun.order] = begun
+            self._tell(begun)
             return begun
 
     def end(self, begun: Begun, outcome: Outcome) -> Event:
@@ -71,6 +77,7 @@ class Recorder:
                 place=begun.place,
             )
             self._entries.append(event)
+            self._tell(event)
             return event
 
     def note(self, *, kind: str, subject: str = "", id: Hashable | Unset = UNSET) -> None:
@@ -79,6 +86,19 @@ class Recorder:
             self._last += 1
             note = Note(kind=kind, subject=subject, id=id, at=self.stamp(), order=self._last, place=self.place)
             self._entries.append(note)
+            self._tell(note)
+
+    def _tell(self, what: Begun | Entry) -> None:
+        if self.listener is not None:
+            self.listener(what)
+
+    def resume(self, entries: Iterable[Entry], *, began_us: int) -> None:
+        """Take over what another recorder has noted since `began_us`; it counts as taken."""
+        with self._lock:
+            self.began_us = began_us
+            self._entries = list(entries)
+            self._taken = len(self._entries)
+            self._last = max((order_of(entry) for entry in self._entries), default=0)
 
     def forget(self, begun: Begun) -> None:
         """Take back the beginning of an operation whose case starts over."""

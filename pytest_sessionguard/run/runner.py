@@ -10,9 +10,10 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core import plan as plans
@@ -57,6 +58,17 @@ class Exploration:
         return self.cases[-1]
 
 
+class Watch(Protocol):
+    """Who looks on while a case runs, in a folder of the watch's own."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the manager is told of."""
+
+    def watching(self, talk: Conversation) -> AbstractContextManager[None]:
+        """Look on while the case runs."""
+
+
 class Runner:
     """Runs plans against one target, and remembers what it has learnt of it.
 
@@ -73,8 +85,11 @@ class Runner:
 
     # -- one case ---------------------------------------------------------------------------------------------------
 
-    def run(self, plan: Plan, scheduler: Scheduler | None = None) -> CaseResult:
+    def run(self, plan: Plan, scheduler: Scheduler | None = None, watch: Watch | None = None) -> CaseResult:
         """Run one plan; a scheduler decides who runs next where branches run at once.
+
+        Args:
+            watch: is there while it runs.
 
         Raises:
             UsageError: the profile does not fit the manager, or the story speaks of a session that is not there.
@@ -88,11 +103,11 @@ class Runner:
             self._in_loop = wants_loop(self.profile)
         with nullcontext() if scheduler is None else self._switch_points:
             try:
-                return self._run(plan, self._in_loop or self._must_share_loop(plan), began_s, scheduler)
+                return self._run(plan, self._in_loop or self._must_share_loop(plan), began_s, scheduler, watch)
             except NeedsLoop:
                 # Something to await turned up: the case starts over inside a loop, and so do all that follow.
                 self._in_loop = True
-            return self._run(plan, True, began_s, scheduler)
+            return self._run(plan, True, began_s, scheduler, watch)
 
     def explore(
         self, plan: Plan, scheduler: Scheduler, *, runs_max: int, on_case: ON_CASE | None = None
@@ -116,19 +131,30 @@ class Runner:
                 exhaustive = not scheduler.end()
         return Exploration(cases=tuple(cases), exhaustive=exhaustive)
 
-    def _run(self, plan: Plan, in_loop: bool, began_s: float, scheduler: Scheduler | None) -> CaseResult:
+    def _run(
+        self, plan: Plan, in_loop: bool, began_s: float, scheduler: Scheduler | None, watch: Watch | None
+    ) -> CaseResult:
         profile = self.profile
         policy = plans.effective(plan, profile.policy)
         clock = VirtualClock(threads=scheduler is not None and not in_loop)
         invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
-        stage = Stage(profile, policy, clock, in_loop=in_loop, scribble=invariants.scribbles, proven=self._proven)
+        stage = Stage(
+            profile,
+            policy,
+            clock,
+            in_loop=in_loop,
+            scribble=invariants.scribbles,
+            proven=self._proven,
+            folder=None if watch is None else watch.folder,
+        )
         talk = Conversation(plan, stage, self.model(policy, in_loop or clock.threads), self.target)
         case = Case(plan, talk, invariants, scheduler, self._switch_points.put_into)
         if scheduler is not None:
             scheduler.begin()
         status, reason, found = "held", "", None
         try:
-            driving.drive(clock, case.run, in_loop=in_loop)
+            with nullcontext() if watch is None else watch.watching(talk):
+                driving.drive(clock, case.run, in_loop=in_loop)
             self._was_made = True
         except CannotBeMade as error:
             if not self._was_made:

@@ -62,6 +62,7 @@ class Stage:
     """One manager under virtual time, and the record of what it did.
 
     `in_loop`: whether the coroutines are driven by an event loop.  `proven`: the templates that have fitted before.
+    `folder`: the folder that the manager is told of, where it is not to get a new one; then it is not removed.
 
     Attributes:
         ended_by_story: the story itself has stopped or closed the manager.
@@ -76,6 +77,7 @@ class Stage:
         in_loop: bool,
         scribble: bool = False,
         proven: set[str] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.profile = profile
         self.policy = policy
@@ -84,8 +86,9 @@ class Stage:
         self.recorder = Recorder(clock)
         self.output = Output()
         # Only a manager that is told of its folder gets one: making and removing it costs more than a short case.
-        wanted = "dir" in profile.placeholders
-        self.folder = Path(tempfile.mkdtemp(prefix="sessionguard-")) if wanted else Path("no-folder")
+        wanted = "dir" in profile.placeholders and folder is None
+        made = Path(tempfile.mkdtemp(prefix="sessionguard-")) if wanted else Path("no-folder")
+        self.folder = folder if folder is not None else made
         self._has_folder = wanted
         self.binding = Binding(
             profile,
@@ -162,6 +165,15 @@ class Stage:
             self.recorder.end(begun, failed if failed is not None else Ok(Answer()))
             return ()
         return (failed,) if failed is not None and not by_story else ()
+
+    async def reopen(self) -> None:
+        """Make the manager on what an earlier one has left in the folder.
+
+        Raises:
+            UsageError: see `open`.
+        """
+        self.output.__enter__()
+        await self._begin("")
 
     async def restart(self, place: str) -> tuple[Failed, ...]:
         """End the manager and make it anew in the same folder; return what went wrong and stands in no event."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from pytest_sessionguard.core.history import Entry, Event, Note
+from pytest_sessionguard.core.history import CRASHES, Entry, Event, Note
 from pytest_sessionguard.core.judging import Finding
 from pytest_sessionguard.core.operations import Ok, Unknown
 from pytest_sessionguard.core.plan import Plan
@@ -164,7 +164,7 @@ class Teller:
             told = f"{entry.kind} {entry.subject}".strip()
             told += f" of {show(entry.id)}" if entry.id is not UNSET else ""
             return Row(
-                client="harness" if entry.kind == "clock" else "target",
+                client="harness" if entry.kind in ("clock", *CRASHES) else "target",
                 operation=self._sessions.shown(told),
                 called_us=at_us,
                 returned_us=at_us,

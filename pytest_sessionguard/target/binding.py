@@ -90,7 +90,11 @@ class Binding:
             arguments[parameter] = supplies.hook(cast("Hook", declared), self._noted, self._id_or_nothing)
         self._made = await making.make(self.profile, arguments, in_loop=self._in_loop)
         self._held.clear()
-        check_live(self.profile, self._made.manager)
+        kind = type(self._made.manager)
+        looked_at = f"class {kind.__module__}.{kind.__qualname__}"
+        if looked_at not in self._proven:
+            check_live(self.profile, self._made.manager)
+            self._proven.add(looked_at)
 
     @property
     def manager(self) -> Any:

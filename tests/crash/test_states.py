@@ -280,7 +280,7 @@ def test_a_crash_is_told_in_words() -> None:
     assert any(one.endswith("a: only without its first 512 bytes") for one in every)
     assert any(one.endswith("a: only as zeros") for one in every)
     nothing = CrashState(moment=0, marks=(), image={})
-    assert describe(nothing, done) == "before anything was done"
+    assert describe(nothing, done) == "before any recorded operation"
     all_missing = CrashState(moment=8, marks=(), image={}, missing=tuple(range(8)))
     assert describe(all_missing, many(4)).endswith("; 4 more")
 

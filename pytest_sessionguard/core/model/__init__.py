@@ -14,19 +14,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pytest_sessionguard.core.model.cases import keeping
+from pytest_sessionguard.core.model.crashes import crashed, expires, survives
 from pytest_sessionguard.core.model.creation import on_create
 from pytest_sessionguard.core.model.expecting import Alternative
 from pytest_sessionguard.core.model.manager import RULES
 from pytest_sessionguard.core.model.moments import DEAD, Moment, Timeline
 from pytest_sessionguard.core.model.sessions import on_session
-from pytest_sessionguard.core.model.state import EXPIRED, GONE, LIVE, Ask, Record, State, limits, standing
+from pytest_sessionguard.core.model.state import EXPIRED, GONE, LIVE, Ask, Record, State, standing
 from pytest_sessionguard.core.operations import Ok, Outcome, Unknown
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET
 
 __all__ = ["Alternative", "Ask", "Model", "Record", "State", "Timeline"]
-
-_SURVIVES = ("nothing", "restart", "kill", "power-loss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +87,16 @@ class Model:
         settled = [world.after(ask.now, running=world.running and self.background) for world in worlds]
         return (tuple(settled) if len(settled) < 2 else tuple(dict.fromkeys(settled))), first
 
-    def restarted(self, state: State, now: Moment) -> State:
-        """Return the state after the manager was closed in good order and made anew."""
-        changed = [self._reopened(record) for record in state.records.values() if record.phase != GONE]
+    def restarted(self, state: State, now: Moment, *, how: str = "restarted") -> State:
+        """Return the state after the manager was made anew.
+
+        Args:
+            how: "restarted" (it was closed in good order), "killed" or "power-lost".
+        """
+        if how == "restarted":
+            changed = [self._reopened(record) for record in state.records.values() if record.phase != GONE]
+        else:
+            changed = [crashed(record, self.policy, how) for record in state.records.values()]
         begun = replace(state.having(*changed), closed=False)
         return begun.after(now, running=self.background and "start" not in self.operations)
 
@@ -101,10 +107,10 @@ class Model:
         fresh = replace(record, since=record.since | {"restarted"}, resources=())
         if record.phase != LIVE:
             return fresh
-        if _SURVIVES.index(policy.of("survives", record.wrote)) == 0:
+        if not survives(policy, record.wrote, "restart"):
             return replace(fresh, doubt=True, how="restarted")
         # A monotonic clock starts anew: what it showed before says nothing of what it shows now.
-        return replace(fresh, unjudged=True) if policy.clock == "monotonic" and _expires(record, policy) else fresh
+        return replace(fresh, unjudged=True) if policy.clock == "monotonic" and expires(record, policy) else fresh
 
     def clock_set_back(self, state: State, before: Moment) -> State:
         """Return the state after the clock was set back.
@@ -124,7 +130,3 @@ class Model:
                 or (one.phase == LIVE and standing(one, before, policy) == DEAD)
             )
         )
-
-
-def _expires(record: Record, policy: Policy) -> bool:
-    return any(True for _ in limits(record, policy))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_sessionguard.core.history import CRASHES
 from pytest_sessionguard.core.model import moments
 from pytest_sessionguard.core.model.state import EXPIRED, GONE, LIVE, Ask, Record, cause, left_us, limits
 from pytest_sessionguard.core.values import UNSET, Unset
@@ -14,7 +15,9 @@ NEAR_US: Final = 1_000
 VIEWS: Final = frozenset({"exists", "ttl", "list", "count", "pop", "pop_item", "is_expired"})
 
 # What happened to a live session since it was last seen, most telling first.
+_CRASHES: Final = {how: f"durability.{survived}" for how, survived in CRASHES.items()}
 _SINCE: Final = (
+    *_CRASHES.items(),
     ("restarted", "durability.restart"),
     ("swept", "sweep.only-expired"),
     ("evicting", "limit.eviction"),
@@ -34,6 +37,7 @@ _HOW: Final = {
     "swept": "sweep.complete",
     "expired": "expiry.no-resurrection",
     "restarted": "durability.restart",
+    **_CRASHES,
     "timeout": "lifecycle.edge-values",
 }
 
@@ -105,6 +109,9 @@ def absence(record: Record | None, ask: Ask) -> str:
     """Return the property that is broken where a dead session, or none at all, is answered as if it lived."""
     if record is None:
         return own(ask.verb)
+    crash = _crash(record)
+    if crash:
+        return crash
     if "clock-back" in record.since:
         return "expiry.clock-back"
     if record.how in _HOW:
@@ -114,6 +121,11 @@ def absence(record: Record | None, ask: Ask) -> str:
     if "touched-dead" in record.since:
         return "expiry.no-resurrection"
     return _deadline(record, ask)
+
+
+def _crash(record: Record) -> str:
+    """Return the property of the crash that the session was not seen since; empty where there was none."""
+    return next((name for happened, name in _CRASHES.items() if happened in record.since), "")
 
 
 def _deadline(record: Record, ask: Ask) -> str:
@@ -131,6 +143,9 @@ def _deadline(record: Record, ask: Ask) -> str:
 
 def data(record: Record) -> str:
     """Return the property that is broken where a session answers other data than it should hold."""
+    crash = _crash(record)
+    if crash:
+        return crash
     if "restarted" in record.since:
         return "durability.restart"
     if "rotated" in record.since:

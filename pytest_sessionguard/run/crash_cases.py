@@ -1,0 +1,476 @@
+"""A case crashed: its story runs once, recorded, and the manager is made anew on every state that a crash may leave.
+
+The model judges what the new manager shows: what was acknowledged is kept, what was under way is whole or absent.  A
+new manager has a new monotonic clock; the wall clock and the times of files go on.  By turns it is opened at once, late
+or very late, used on, and opened again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_sessionguard.clock.virtual import MONOTONIC_START_US, VirtualClock
+from pytest_sessionguard.core.history import CRASHES, Entry, Event, Note, Stamp, history
+from pytest_sessionguard.core.judging import Examination, begin, with_undeclared
+from pytest_sessionguard.core.model.state import Phantom
+from pytest_sessionguard.core.operations import Operation, Unknown
+from pytest_sessionguard.core.plan import Plan
+from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.result import CaseResult, counts
+from pytest_sessionguard.core.scenario import Step
+from pytest_sessionguard.core.values import UNSET, FrozenMap
+from pytest_sessionguard.core.violation import ViolationFound
+from pytest_sessionguard.crash import explorer
+from pytest_sessionguard.crash.effects import Log
+from pytest_sessionguard.crash.explorer import AGAIN, DURING, CrashFailure, CrashReport
+from pytest_sessionguard.crash.folders import empty, new_folder, write_folder
+from pytest_sessionguard.crash.persistence import MODELS, Persistence
+from pytest_sessionguard.crash.recorder import Recording, active
+from pytest_sessionguard.crash.standins import in_place
+from pytest_sessionguard.crash.states import CrashState
+from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
+from pytest_sessionguard.run import driving
+from pytest_sessionguard.run.conversation import LOOKER, Conversation
+from pytest_sessionguard.run.fit import must_be_given, tells
+from pytest_sessionguard.run.looking import Mismatch
+from pytest_sessionguard.run.recorder import Begun
+from pytest_sessionguard.run.runner import Runner, claims
+from pytest_sessionguard.run.stage import HARNESS, Stage
+from pytest_sessionguard.run.telling import Teller
+from pytest_sessionguard.target.making import CannotBeMade
+from pytest_sessionguard.target.shape import Profile
+
+BUDGET: Final = 2_000
+
+# What a new boot's monotonic clock shows: less than before, and past every usual timeout.
+BOOTED_US: Final = MONOTONIC_START_US // 2
+
+# Where no timeout says what late is.
+LATE_US: Final = 3_600_000_000
+
+_LOOKS: Final = ("list", "get", "exists", "count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashCase:
+    """One case, and what its crashes have shown.
+
+    Attributes:
+        result: the case as any other: what crashes showed is in its violations, counts and reasons.
+        report: the exploration; None where there was none.
+    """
+
+    result: CaseResult
+    report: CrashReport | None = None
+
+
+def crash_case(
+    profile: Profile,
+    plan: Plan,
+    model: Persistence | str = "strict",
+    budget: int = BUDGET,
+    *,
+    seed: int = 0,
+    target: str = "",
+    until: Callable[[], bool] | None = None,
+) -> CrashCase:
+    """Run a plan and crash it wherever the persistence model allows.
+
+    Args:
+        model: a persistence model or its name; "kill" is judged as `durability.kill`, the others as
+            `durability.power-loss`.
+        budget: distinct states at most, and as many after crashes during recovery.
+        until: says that time is up.
+
+    Raises:
+        UsageError: the profile does not fit the manager, or the story speaks of a session that is not there.
+    """
+    chosen = MODELS[model] if isinstance(model, str) else model
+    how = "killed" if chosen.keeps_cache else "power-lost"
+    name = f"durability.{CRASHES[how]}"
+    runner = Runner(profile, target=target)
+    folder = new_folder()
+    try:
+        watch = _Watch(folder, chosen)
+        if name not in claims(profile) or "dir" not in profile.placeholders:
+            lacking = f"a profile that claims {name} and is told of its folder by {{dir}}"
+            return CrashCase(result=_skipped(runner.run(plan), f"needs {lacking}"))
+        plain = runner.run(plan, watch=watch)
+        if plain.status not in ("held", "unproven") or watch.talk is None or watch.log is None:
+            return CrashCase(result=plain)
+        lacking = "; ".join(watch.log.incomplete)
+        if lacking and not (chosen.keeps_cache and watch.snapshots):
+            return CrashCase(result=_unproven(plain, name, lacking))
+        crashes = _Crashes(runner, plan, watch.talk, watch.journal, how)
+        report = _explored(crashes, watch, watch.log, folder, chosen, budget, seed, until)
+        return CrashCase(result=crashes.result(plain, report, name, folder), report=report)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _explored(
+    crashes: _Crashes,
+    watch: _Watch,
+    log: Log,
+    folder: Path,
+    model: Persistence,
+    budget: int,
+    seed: int,
+    until: Callable[[], bool] | None,
+) -> CrashReport:
+    try:
+        return explorer.explore_log(
+            log,
+            crashes.judge,
+            folder,
+            model=model,
+            budget=budget,
+            seed=seed,
+            reopens=1,
+            stop_after=1,
+            until=until,
+            states=watch.snapshots if log.incomplete else None,
+        )
+    except _Ours as ours:
+        raise ours.error from None
+
+
+def _skipped(case: CaseResult, reason: str) -> CaseResult:
+    return replace(case, status="skipped", reason=reason, violations=(), exercised=counts({}))
+
+
+def _unproven(case: CaseResult, name: str, reason: str) -> CaseResult:
+    unjudged: Any = FrozenMap({**case.unjudged, name: reason})
+    told = f"{name}: {reason}" if case.status == "held" else case.reason
+    return replace(case, status="unproven", reason=told, unjudged=unjudged)
+
+
+class _Ours(BaseException):
+    """An error that is no answer of the target: nothing may take it for one."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
+class _Wrong(Exception):
+    """What a new manager shows is wrong."""
+
+    def __init__(self, violation: ViolationFound) -> None:
+        self.violation = violation
+        super().__init__(violation.summary)
+
+
+class _Watch:
+    """Looks on while the story runs: every file operation, and between them every call and answer.
+
+    Attributes:
+        journal: calls as they began, and entries; a mark in the log is how many there were.
+        snapshots: the states that a kill leaves, where operations could not be recorded.
+    """
+
+    def __init__(self, folder: Path, model: Persistence) -> None:
+        self.folder = folder
+        self.journal: list[Begun | Entry] = []
+        self.talk: Conversation | None = None
+        self.log: Log | None = None
+        self.snapshots: list[CrashState] = []
+        self._model = model
+
+    @contextmanager
+    def watching(self, talk: Conversation) -> Iterator[None]:
+        """Record while the case runs."""
+        empty(self.folder)
+        clock = talk.stage.clock
+        self.journal, self.talk, self.log = [], talk, None
+        recording = Recording(
+            self.folder, now_ns=lambda: clock.wall_us * 1_000, follow=True, snapshots=self._model.keeps_cache
+        )
+
+        def noted(what: Begun | Entry) -> None:
+            self.journal.append(what)
+            recording.mark(len(self.journal))
+
+        talk.stage.recorder.listener = noted
+        with in_place(), active(recording):
+            yield
+        talk.stage.recorder.listener = None
+        self.log = recording.log()
+        self.snapshots = [
+            CrashState(moment=0, marks=tuple(range(1, count + 1)), image=image) for count, image in recording.snapshots
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """What had happened when the machine or the process died.
+
+    Attributes:
+        entries: everything, what was under way of unknown outcome, the crash last.
+        crash: the crash, at the instant at which the manager is made anew.
+        examination: what is known after that.
+        died: the instant of the crash.
+        ids: the sessions that had been made.
+    """
+
+    entries: tuple[Entry, ...]
+    crash: Note
+    examination: Examination
+    died: Stamp
+    ids: tuple[Hashable, ...]
+
+
+class _Crashes:
+    """One recorded case, reopened after crash upon crash."""
+
+    def __init__(self, runner: Runner, plan: Plan, talk: Conversation, journal: list[Begun | Entry], how: str) -> None:
+        self._runner = runner
+        self._plan = plan
+        self._talk = talk
+        self._journal = journal
+        self._how = how
+        self._policy: Policy = talk.stage.policy
+        self._in_loop = talk.stage.in_loop
+        self._pasts: dict[tuple[int, int], _Past] = {}
+        self._proven: set[str] = set()
+        self._turn = 0
+        self._keeps_monotonic = False
+        self._reopened_again = 0
+        self._violation: ViolationFound | None = None
+        self._exercised: Counter[str] = Counter()
+
+    # -- judging one state -------------------------------------------------------------------------------------------
+
+    def judge(self, folder: Path, marks: tuple[Hashable, ...]) -> str:
+        """Make the manager on what a crash left and return what is wrong with it, or nothing."""
+        self._turn += 1
+        past = self._past(len(marks), self._lateness())
+        if not past.examination.legal:
+            return ""  # What was under way could not be judged.
+        at, clock = past.crash.at, VirtualClock()
+        clock.monotonic_us, clock.wall_offset_us = at.mono_us, at.wall_us - at.mono_us
+        stage = Stage(
+            self._runner.profile, self._policy, clock, in_loop=self._in_loop, proven=self._proven, folder=folder
+        )
+        stage.recorder.resume(past.entries, began_us=at.mono_us)
+        try:
+            driving.drive(clock, lambda: self._reopened(stage, past), in_loop=self._in_loop)
+        except _Wrong as wrong:
+            self._violation = wrong.violation
+            return wrong.violation.summary
+        except VirtualDeadlock as error:
+            self._violation = self._teller(stage, past).of_deadlock(error)
+            return self._violation.summary
+        except (UsageError, HarnessError) as error:
+            raise _Ours(error) from error
+        finally:
+            stage.clear()
+        return ""
+
+    def _lateness(self) -> int:
+        """Return how long after the crash this manager is made, in microseconds."""
+        timeouts = [self._policy.idle_timeout, self._policy.absolute_timeout]
+        least_us = min((one for one in timeouts if one is not None), default=LATE_US)
+        return (0, least_us // 2, 0, least_us + 1_000_000)[self._turn % 4]
+
+    async def _reopened(self, stage: Stage, past: _Past) -> None:
+        try:
+            await stage.reopen()
+        except CannotBeMade as error:
+            raise _Wrong(self._teller(stage, past).of_making(error)) from error
+        try:
+            await self._recovered(stage, past)
+            explorer.recovered()
+            known = await self._looked(stage, past, past.examination, past.ids)
+            if self._turn // 2 % 2:
+                more = await self._used_on(stage)
+                await self._opened_again(stage, past, known, (*past.ids, *more))
+        finally:
+            await stage.end()
+
+    async def _recovered(self, stage: Stage, past: _Past) -> None:
+        if not stage.binding.offers("recover"):
+            return
+        if "id" in must_be_given(stage.profile, "recover"):
+            for session_id in past.ids:
+                await self._asked(stage, HARNESS, Operation(verb="recover", id=session_id))
+        else:
+            await self._asked(stage, HARNESS, Operation(verb="recover"))
+
+    async def _asked(self, stage: Stage, client: str, operation: Operation) -> None:
+        await stage.perform(client, self._talk.sessions.completed(operation), "")
+
+    async def _looked(self, stage: Stage, past: _Past, known: Examination, ids: tuple[Hashable, ...]) -> Examination:
+        """Look at everything; return what is known then.
+
+        Raises:
+            _Wrong: something is not as it should be.
+        """
+        before = known.exercised
+        known = self._judged(stage, past, known)
+        for operation in self._looks(stage, ids):
+            await self._asked(stage, LOOKER, operation)
+            known = self._judged(stage, past, known)
+        self._exercised.update(known.exercised)
+        self._exercised.subtract(before)
+        return known
+
+    def _judged(self, stage: Stage, past: _Past, known: Examination) -> Examination:
+        after = known.feed(stage.recorder.take())
+        if after.finding is None:
+            return after
+        told = with_undeclared(after, stage.recorder.history())
+        assert told.finding is not None
+        raise _Wrong(self._teller(stage, past).of_finding(told.finding, told.finding.property))
+
+    def _looks(self, stage: Stage, ids: tuple[Hashable, ...]) -> Iterator[Operation]:
+        profile, policy = stage.profile, self._policy
+        for verb in _LOOKS:
+            if verb not in profile.operations or stage.binding.wants_session(verb):
+                continue
+            if verb in ("list", "count"):
+                if "owner" not in must_be_given(profile, verb):
+                    yield Operation(verb=verb)
+            elif policy.of("missing", verb) not in ("creates", "new-id") and (verb != "exists" or tells(profile, verb)):
+                yield from (Operation(verb=verb, id=session_id) for session_id in ids)
+
+    async def _used_on(self, stage: Stage) -> tuple[Hashable, ...]:
+        """Make one more session; return its id, as far as it is told."""
+        place = self._plan.scenario.place
+        asked = self._talk.sessions.operation(Step(verb="create", place=place, arguments=FrozenMap({"as": "later"})))
+        event = await stage.perform(LOOKER, asked, "")
+        answer = getattr(event.outcome, "answer", None)
+        made = asked.id if answer is None or answer.id is UNSET else answer.id
+        return () if made is UNSET else (made,)
+
+    async def _opened_again(self, stage: Stage, past: _Past, known: Examination, ids: tuple[Hashable, ...]) -> None:
+        known = self._judged(stage, past, known)
+        problems = await stage.restart("")
+        for problem in problems:
+            given = Mismatch(expected="to be closed and opened once more", given=str(problem))
+            raise _Wrong(self._teller(stage, past).of_expectation("recovery.idempotent", None, given, None))
+        self._reopened_again += 1
+        await self._looked(stage, past, known, ids)
+
+    # -- what had happened -------------------------------------------------------------------------------------------
+
+    def _past(self, count: int, late_us: int) -> _Past:
+        key = count, late_us
+        if key not in self._pasts:
+            self._pasts[key] = self._made_past(count, late_us)
+        return self._pasts[key]
+
+    def _made_past(self, count: int, late_us: int) -> _Past:
+        journal = self._journal[:count]
+        entries: list[Entry] = [one for one in journal if not isinstance(one, Begun)]
+        over = {one.call_order for one in entries if isinstance(one, Event)}
+        died = _stamp_of(journal[-1]) if journal else self._talk.stage.recorder.stamp()
+        number = max((_number_of(one) for one in journal), default=0)
+        for begun in journal:
+            if isinstance(begun, Begun) and begun.order not in over:
+                number += 1
+                entries.append(_cut_off(begun, died, number))
+        mono_us = died.mono_us + late_us if self._keeps_monotonic else BOOTED_US
+        crash = Note(kind=self._how, at=Stamp(died.wall_us + late_us, mono_us), order=number + 1)
+        entries.append(crash)
+        model = self._runner.model(self._policy, self._in_loop)
+        examination = begin(model).feed(history(entries).entries)
+        ids = dict.fromkeys(
+            key for state in examination.states for key in state.records if not isinstance(key, Phantom)
+        )
+        return _Past(entries=tuple(entries), crash=crash, examination=examination, died=died, ids=tuple(ids))
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    def _teller(self, stage: Stage, past: _Past) -> Teller:
+        """Return who tells of the whole: the times after the crash go on where those before it ended."""
+        late_us = past.crash.at.wall_us - past.died.wall_us
+        shift_us = past.died.mono_us + late_us - past.crash.at.mono_us
+        before = len(past.entries) - 1
+        entries = stage.recorder.history().entries
+        moved = (*entries[:before], *(_moved(entry, shift_us) for entry in entries[before:]))
+        stage.recorder.resume(moved, began_us=self._talk.stage.recorder.began_us)
+        return Teller(self._plan, self._runner.target, stage, self._talk.sessions)
+
+    def _settle_clock(self, failure: CrashFailure, folder: Path) -> None:
+        """Take back that another `clock` would explain the failure, where it comes with an unbroken clock as well."""
+        found = self._violation
+        if found is None or found.undeclared != "clock":
+            return
+        self._keeps_monotonic, self._turn = True, self._turn - 1
+        self._pasts.clear()
+        write_folder(failure.image, folder)
+        if self.judge(folder, failure.marks):
+            self._violation = replace(found, undeclared=None, undeclared_value=None)
+        else:
+            self._violation = found
+
+    def result(self, plain: CaseResult, report: CrashReport, name: str, folder: Path) -> CaseResult:
+        """Return the case with what its crashes have shown."""
+        claimed = set(claims(self._runner.profile, self._policy))
+        exercised = Counter(plain.exercised) + self._exercised
+        if report.failures:
+            self._settle_clock(report.failures[0], folder)
+            violation = self._told(report.failures[0], name, claimed)
+            shown = {key: value for key, value in exercised.items() if key != violation.property}
+            return replace(plain, status="violated", reason="", violations=(violation,), exercised=counts(shown))
+        for proved, times in (
+            ("recovery.idempotent", self._reopened_again),
+            ("recovery.crash-during", report.recovery_states),
+        ):
+            if proved in claimed and times:
+                exercised[proved] += times
+        return replace(plain, exercised=counts(exercised))
+
+    def _told(self, failure: CrashFailure, name: str, claimed: set[str]) -> ViolationFound:
+        better = {AGAIN: "recovery.idempotent", DURING: "recovery.crash-during"}.get(failure.stage, name)
+        word = "kill" if self._how == "killed" else "power loss"
+        fault = f"{word} {failure.crash}"
+        if failure.recovery_crash:
+            fault += f"; then, during recovery, {failure.recovery_crash}"
+        found = self._violation
+        if found is None:
+            found = ViolationFound(property=name, summary=failure.problem)
+        own = found.property if found.property == "recovery.idempotent" else better
+        return replace(found, property=own if own in claimed else name, fault=fault)
+
+
+def _stamp_of(what: Begun | Entry) -> Stamp:
+    if isinstance(what, Begun):
+        return what.called
+    return what.returned if isinstance(what, Event) else what.at
+
+
+def _number_of(what: Begun | Entry) -> int:
+    return what.return_order if isinstance(what, Event) else what.order
+
+
+def _cut_off(begun: Begun, died: Stamp, number: int) -> Event:
+    return Event(
+        client=begun.client,
+        operation=begun.operation,
+        outcome=Unknown("cut off by the crash"),
+        called=begun.called,
+        returned=died,
+        call_order=begun.order,
+        return_order=number,
+        place=begun.place,
+    )
+
+
+def _moved(entry: Entry, span_us: int) -> Entry:
+    def later(stamp: Stamp) -> Stamp:
+        return Stamp(stamp.wall_us, stamp.mono_us + span_us)
+
+    if isinstance(entry, Event):
+        return replace(entry, called=later(entry.called), returned=later(entry.returned))
+    return replace(entry, at=later(entry.at))
+
+
+__all__ = ["BUDGET", "CrashCase", "crash_case"]

@@ -1,0 +1,187 @@
+"""Cases crashed: what was acknowledged is kept or the loss is found, under the property that it breaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import durable_toys as toys
+import pytest
+
+from pytest_sessionguard.core.plan import Plan, cells
+from pytest_sessionguard.crash import STRICT
+from pytest_sessionguard.errors import HarnessError, UsageError
+from pytest_sessionguard.run import scenario_files
+from pytest_sessionguard.run.crash_cases import CrashCase, crash_case
+
+STORY = """
+scenario: A story
+version: 1
+steps:
+  - create: {as: a, data: {n: 1}}
+  - create: {as: b, data: {n: 2}}
+  - advance: 1m
+  - update: {session: a, set: {n: 3}}
+  - delete: b
+  - expect: {session: a, alive: true}
+"""
+
+RECOVER = {"recover": "recover()"}
+
+
+def a_plan(text: str = STORY) -> Plan:
+    (plan,) = cells(scenario_files.load("a.session.yaml", text))
+    return plan
+
+
+def crashed(
+    factory: Any, model: Any = "strict", *, story: str = STORY, operations: Any = (), **policy: Any
+) -> CrashCase:
+    return crash_case(toys.a_profile(factory, operations=operations, **policy), a_plan(story), model, 300)
+
+
+def broken(case: CrashCase) -> Any:
+    assert case.result.status == "violated", (case.result.status, case.result.reason)
+    (found,) = case.result.violations
+    assert found.property not in case.result.exercised
+    return found
+
+
+@pytest.mark.parametrize("model", ["strict", "ordered", "kill"])
+def test_a_sound_store_holds(model: str) -> None:
+    case = crashed(toys.FileSessions, model)
+    assert (case.result.status, case.result.reason) == ("held", "")
+    assert case.report is not None
+    assert case.report.exhaustive
+    name = "durability.kill" if model == "kill" else "durability.power-loss"
+    assert case.result.exercised[name] > case.report.states
+    assert case.result.exercised["durability.restart"]
+    assert "recovery.crash-during" not in case.result.exercised
+
+
+def test_an_async_store_holds() -> None:
+    case = crash_case(toys.a_profile(toys.AsyncFiles), a_plan(), STRICT, 12)
+    assert case.result.status == "held"
+    assert case.report is not None
+    assert case.report.cut
+
+
+def test_a_recovery_that_can_be_crashed_and_repeated_is_shown_to_be() -> None:
+    case = crashed(toys.Recovering, operations=RECOVER)
+    assert case.result.status == "held"
+    assert case.result.exercised["recovery.crash-during"]
+    assert case.result.exercised["recovery.idempotent"]
+    assert case.result.exercised["recovery.complete"]
+
+
+LOSES = {
+    toys.InPlace: "failed: JSONDecodeError",
+    toys.Unflushed: "count=0, ids=[]",
+    toys.Undeleted: "count=2, ids=",
+    toys.Lazy: "data={'n': 1}",
+    toys.Monotonic: "count=0, ids=[]",
+    toys.Unopenable: "RuntimeError: somebody is writing",
+    toys.OnlyOnce: "count=0, ids=[]",
+}
+
+
+@pytest.mark.parametrize("factory", LOSES, ids=lambda factory: factory.__name__)
+def test_what_a_power_loss_takes_is_found(factory: Any) -> None:
+    found = broken(crashed(factory))
+    assert found.property == "durability.power-loss"
+    assert LOSES[factory] in found.summary
+    assert found.fault.startswith("power loss after ")
+    assert "power-lost" in {row.operation for row in found.operations}
+    assert all(row.called_us >= 0 for row in found.operations)
+    assert found.undeclared == ("clock" if factory is toys.Monotonic else None)
+
+
+@pytest.mark.parametrize("factory", [toys.Unflushed, toys.Undeleted], ids=lambda factory: factory.__name__)
+def test_what_a_kill_does_not_take_is_not_held_against_a_store(factory: Any) -> None:
+    assert crashed(factory, "kill").result.status == "held"
+
+
+@pytest.mark.parametrize("factory", [toys.InPlace, toys.Lazy], ids=lambda factory: factory.__name__)
+def test_what_a_kill_takes_is_found(factory: Any) -> None:
+    found = broken(crashed(factory, "kill"))
+    assert found.property == "durability.kill"
+    assert found.fault.startswith("kill after ")
+
+
+def test_a_crash_during_recovery_is_found_under_its_own_name() -> None:
+    found = broken(crashed(toys.CrashedRecovery, operations=RECOVER))
+    assert found.property == "recovery.crash-during"
+    assert "; then, during recovery, after " in found.fault
+
+
+def test_a_recovery_that_forgets_the_second_time_is_found_under_its_own_name() -> None:
+    class Twice(toys.Recovering, toys.OnlyOnce):
+        """Loses its sessions when it is opened a second time."""
+
+    case = crash_case(toys.a_profile(Twice, operations=RECOVER), a_plan(), "kill", 300)
+    assert broken(case).property in ("recovery.idempotent", "recovery.crash-during")
+
+
+def test_what_is_not_promised_is_not_held_against_a_store() -> None:
+    table = {"create": "power-loss", "delete": "power-loss"}
+    case = crashed(toys.Lazy, survives=table, activity=["create"])
+    assert case.result.status == "held"
+    assert case.result.exercised["durability.power-loss"]
+
+
+def test_a_profile_that_promises_less_is_skipped() -> None:
+    case = crashed(toys.FileSessions, survives="kill")
+    assert case.report is None
+    assert case.result.status == "skipped"
+    assert case.result.reason == "needs a profile that claims durability.power-loss and is told of its folder by {dir}"
+
+
+def test_what_is_wrong_without_any_crash_is_told_as_always() -> None:
+    class Forgets(toys.FileSessions):
+        def update(self, id: str, changes: Any) -> bool:
+            return self.read(id) is not None
+
+    case = crashed(Forgets, story=STORY + "  - expect: {session: a, data: {n: 3}}\n")
+    assert broken(case).property == "data.merge"
+    assert case.report is None
+
+
+def test_files_written_past_python_leave_power_loss_unproven_and_kills_judged() -> None:
+    case = crashed(toys.SqliteSessions)
+    assert case.result.status == "unproven"
+    assert case.result.unjudged["durability.power-loss"].startswith("SQLite writes s.db by itself")
+    killed = crashed(toys.SqliteSessions, "kill")
+    assert killed.result.status == "held"
+    assert killed.result.exercised["durability.kill"]
+    assert killed.report is not None
+    assert not killed.report.exhaustive
+    assert broken(crashed(toys.SqliteOutsideOfTransactions, "kill")).property == "durability.kill"
+
+
+def test_an_operation_under_way_may_have_happened_or_not() -> None:
+    # Two creations at once, both cut off by some of the crashes.
+    story = STORY + "  - parallel:\n      - [{create: {as: c}}]\n      - [{update: {session: a, set: {n: 9}}}]\n"
+    assert crashed(toys.AsyncFiles, "kill", story=story).result.status in ("held", "skipped")
+
+
+def test_time_that_is_up_ends_the_exploration() -> None:
+    case = crash_case(toys.a_profile(toys.FileSessions), a_plan(), "strict", 300, until=lambda: True)
+    assert case.report is not None
+    assert case.report.states == 1
+    assert case.report.cut[-1] == "time was up"
+    assert case.result.status == "held"
+
+
+def test_the_same_case_gives_the_same_result() -> None:
+    one, again = (crashed(toys.FileSessions, "kill") for _ in range(2))
+    assert dict(one.result.exercised) == dict(again.result.exercised)
+    assert one.report == again.report
+
+
+@pytest.mark.parametrize("error", [UsageError("no"), HarnessError("no")])
+def test_an_error_of_ours_or_of_the_user_is_no_violation(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("pytest_sessionguard.run.crash_cases._Crashes._looks", fails)
+    with pytest.raises(type(error), match="no"):
+        crashed(toys.FileSessions)
