@@ -173,6 +173,7 @@ class StoreDamaged(SessionError):
 
     def __init__(self, place: str, what: str) -> None:
         self.place = place
+        self.what = what
         super().__init__(f"session store {place} is damaged: {what}; restore it from a backup")
 
 

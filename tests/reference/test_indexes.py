@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pytest_sessionguard.reference import sessions
+from pytest_sessionguard.reference.indexes import IndexedLedger
 from pytest_sessionguard.reference.sessions import Action, Session
-from pytest_sessionguard.reference.stores.memory import MemoryLedger
 
 
-def begin(ledger: MemoryLedger, name: str, *, idle_us: int | None = 100, grace_us: int | None = None) -> Session:
+def begin(ledger: IndexedLedger, name: str, *, idle_us: int | None = 100, grace_us: int | None = None) -> Session:
     session = sessions.born(
         name,
         serial=ledger.next_serial(),
@@ -23,20 +23,20 @@ def begin(ledger: MemoryLedger, name: str, *, idle_us: int | None = 100, grace_u
     return session
 
 
-def step(ledger: MemoryLedger, session: Session, action: Action) -> Session:
+def step(ledger: IndexedLedger, session: Session, action: Action) -> Session:
     after = sessions.step(session, action, now_us=ledger.now_us)
     ledger.put(session, after)
     return after
 
 
-def entries(ledger: MemoryLedger) -> int:
+def entries(ledger: IndexedLedger) -> int:
     """Count everything that any index holds."""
     queues = [*ledger._idle.values(), *ledger._order_by_owner.values(), ledger._order, ledger._expired]
     return sum(map(len, queues)) + len(ledger._spans) + len(ledger._fixed) + len(ledger._idle)
 
 
 def test_a_thousand_touches_leave_nothing_behind() -> None:
-    ledger = MemoryLedger()
+    ledger = IndexedLedger()
     session = begin(ledger, "s")
     before = entries(ledger)
     for _ in range(1000):
@@ -46,7 +46,7 @@ def test_a_thousand_touches_leave_nothing_behind() -> None:
 
 
 def test_comings_and_goings_leave_a_bounded_number_of_entries_behind() -> None:
-    ledger = MemoryLedger()
+    ledger = IndexedLedger()
     session = begin(ledger, "s", grace_us=10_000)
     session = begin(ledger, "t", idle_us=None, grace_us=10_000)
     for _ in range(5000):
@@ -57,7 +57,7 @@ def test_comings_and_goings_leave_a_bounded_number_of_entries_behind() -> None:
 
 
 def test_owners_and_spans_without_sessions_are_forgotten() -> None:
-    ledger = MemoryLedger()
+    ledger = IndexedLedger()
     for number in range(50):
         ledger.remove(begin(ledger, f"s{number}", idle_us=number + 1))
     ledger.now_us = 1000
@@ -67,7 +67,7 @@ def test_owners_and_spans_without_sessions_are_forgotten() -> None:
 
 
 def test_a_sweep_among_many_touched_sessions_looks_at_those_that_died_alone() -> None:
-    ledger = MemoryLedger()
+    ledger = IndexedLedger()
     many = [begin(ledger, f"s{number}") for number in range(500)]
     ledger.now_us = 50
     for session in many:
