@@ -533,7 +533,7 @@ def test_a_stop_ends_the_sessions_or_keeps_them(make: Make, kind: Any, at_stop: 
     session_id = manager.create().id
     manager.stop()
     manager.start()
-    keeps = at_stop == "keeps" or (at_stop is None and kind.name == "sqlite")
+    keeps = at_stop == "keeps" or (at_stop is None and kind.needs_path)
     assert manager.exists(session_id) is keeps
     assert manager.metrics().closed == int(not keeps)
 
