@@ -29,7 +29,7 @@ def scenario(name: str, claims: Claims) -> str:
     """Return a scenario file that exercises the behaviour."""
     title = words(name)
     lines = [f"scenario: {title[0].upper()}{title[1:]}", "version: 1", "steps:"]
-    lines += [f"  - {_written(step)}" for step in steps(name, claims)]
+    lines += [f"  - {written(step)}" for step in steps(name, claims)]
     return "\n".join(lines) + "\n"
 
 
@@ -42,20 +42,21 @@ def steps(name: str, claims: Claims) -> list[dict[str, Any]]:
     """Return the steps that exercise the behaviour."""
     verb, state, *side = name.split(":")
     if side:
-        return [*_to_deadline(state, side[0], claims), _asking(verb, "cart", claims, dead=side[0] != BEFORE)]
+        return [*_to_deadline(state, side[0], claims), asking(verb, "cart", claims, dead=side[0] != BEFORE)]
     if VERBS[verb].addresses == "session":
         target: Any = {"id": _NEVER} if state == "unknown" else "cart"
-        return [*_to_state(state, claims), _asking(verb, target, claims, dead=state != "live")]
+        return [*_to_state(state, claims), asking(verb, target, claims, dead=state != "live")]
     if verb == "create" and state not in ("empty", "holding", "stale", "full"):
         again = {"create": {"as": "again", "id": _ID}}
         return [*_to_state(state, claims, {"id": _ID}), again]
-    return [*_to_fill(state, claims), _asking(verb, "other", claims)]
+    return [*_to_fill(state, claims), asking(verb, "other", claims)]
 
 
 # -- into a state ---------------------------------------------------------------------------------------------------
 
 
-def _created(claims: Claims, given: dict[str, Any] | None = None, name: str = "cart") -> dict[str, Any]:
+def created(claims: Claims, given: dict[str, Any] | None = None, name: str = "cart") -> dict[str, Any]:
+    """Return the step that makes a session."""
     told: dict[str, Any] = {"as": name, **(given or {})}
     policy = claims.policy
     if "owner" in claims.arguments["create"]:
@@ -67,26 +68,27 @@ def _created(claims: Claims, given: dict[str, Any] | None = None, name: str = "c
     return {"create": told}
 
 
-def _expired(claims: Claims) -> dict[str, Any]:
+def expired(claims: Claims) -> dict[str, Any]:
+    """Return the step after which the session has expired."""
     return {"advance": {"to_timeout_of": "cart", "plus": durations.show(_near(claims, "idle"))}}
 
 
 def _to_state(state: str, claims: Claims, given: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    created = _created(claims, given)
+    made = created(claims, given)
     match state:
         case "unknown":
             return []
         case "expired":
-            return [created, _expired(claims)]
+            return [made, expired(claims)]
         case "swept":
-            return [created, _expired(claims), {"sweep": {}}]
+            return [made, expired(claims), {"sweep": {}}]
         case "cleared":
-            return [created, {"clear": {"owner": _OWNER} if "owner" in claims.arguments["clear"] else {}}]
+            return [made, {"clear": {"owner": _OWNER} if "owner" in claims.arguments["clear"] else {}}]
         case "evicted":
             # A second later, so that it is the oldest, the longest idle and the next to expire.
-            return [created, {"advance": "1s"}, *_filled(claims)]
+            return [made, {"advance": "1s"}, *filled(claims)]
         case _:
-            return [created, *_ENDINGS.get(state, ())]
+            return [made, *_ENDINGS.get(state, ())]
 
 
 def _to_fill(state: str, claims: Claims) -> list[dict[str, Any]]:
@@ -94,16 +96,16 @@ def _to_fill(state: str, claims: Claims) -> list[dict[str, Any]]:
         case "empty":
             return []
         case "holding":
-            return [_created(claims)]
+            return [created(claims)]
         case "stale":
-            return [_created(claims), _expired(claims)]
+            return [created(claims), expired(claims)]
         case _:
-            return _filled(claims)
+            return filled(claims)
 
 
-def _filled(claims: Claims) -> list[dict[str, Any]]:
+def filled(claims: Claims) -> list[dict[str, Any]]:
     """Return the step that fills the manager up to its limit."""
-    return [{"repeat": {"times": claims.policy.limit, "steps": [_created(claims, name="another")]}}]
+    return [{"repeat": {"times": claims.policy.limit, "steps": [created(claims, name="another")]}}]
 
 
 # -- to a deadline --------------------------------------------------------------------------------------------------
@@ -116,7 +118,7 @@ def _to_deadline(deadline: str, side: str, claims: Claims) -> list[dict[str, Any
         told["minus"] = near
     elif side == AFTER:
         told["plus"] = near
-    return [_created(claims), *_kept_alive(deadline, claims), {"advance": told}]
+    return [created(claims), *_kept_alive(deadline, claims), {"advance": told}]
 
 
 def _kept_alive(deadline: str, claims: Claims) -> list[dict[str, Any]]:
@@ -140,18 +142,22 @@ def _near(claims: Claims, deadline: str) -> int:
 # -- the operation --------------------------------------------------------------------------------------------------
 
 
-def _asking(verb: str, target: Any, claims: Claims, *, dead: bool = False) -> dict[str, Any]:
+def whole(claims: Claims) -> Any:
+    """Return data of a session, all of it."""
+    return {"str": "changed", "bytes": "changed", "list": ["changed"]}.get(claims.data_type, {"note": "changed"})
+
+
+def asking(verb: str, target: Any, claims: Claims, *, dead: bool = False) -> dict[str, Any]:
     """Return the step that does the operation; of a dead session nobody can be told the version."""
     takes = claims.arguments[verb]
-    whole: Any = {"str": "changed", "bytes": "changed", "list": ["changed"]}.get(claims.data_type, {"note": "changed"})
     more: dict[str, Any] = {}
     match verb:
         case "create":
-            return _created(claims, name=str(target))
+            return created(claims, name=str(target))
         case "update":
             more = {"set": {"note": "changed"}}
         case "save":
-            more = {"data": whole}
+            more = {"data": whole(claims)}
         case "put":
             more = {"key": "note", "value": "changed"}
         case "append":
@@ -171,7 +177,7 @@ def _asking(verb: str, target: Any, claims: Claims, *, dead: bool = False) -> di
     return {verb: {"session": target, **more}} if more else {verb: target}
 
 
-def _written(step: dict[str, Any]) -> str:
+def written(step: dict[str, Any]) -> str:
     """Return a step as YAML on one line."""
     ((verb, value),) = step.items()
     return f"{verb}: {flow(freeze(value))}"

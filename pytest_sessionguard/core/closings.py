@@ -11,7 +11,7 @@ from pytest_sessionguard.core.model import Model, State
 from pytest_sessionguard.core.model import state as states
 from pytest_sessionguard.core.model.moments import ALIVE, Moment
 from pytest_sessionguard.core.model.state import Record
-from pytest_sessionguard.core.operations import Ok, SessionId
+from pytest_sessionguard.core.operations import Ok, SessionId, Unknown
 from pytest_sessionguard.core.values import UNSET
 
 
@@ -38,6 +38,8 @@ class Closings:
     def after(self, event: Event, model: Model, worlds: tuple[State, ...]) -> Closings:
         """Return these with what an event has attached."""
         operation, outcome = event.operation, event.outcome
+        if isinstance(outcome, Unknown) and operation.verb == "create" and operation.id is not UNSET:
+            return self._forgotten(hooked(operation.id))
         if not isinstance(outcome, Ok):
             return self
         refused = outcome.answer.absent is not UNSET or False in (outcome.answer.found, outcome.answer.flag)
@@ -54,6 +56,13 @@ class Closings:
         rest = {key: note for key, note in self.closed.items() if key != name}
         still = tuple(one for one in self.open_cases if one != name)
         return replace(self, attached={**self.attached, name: made}, closed=rest, open_cases=still)
+
+    def _forgotten(self, name: str) -> Closings:
+        """Return these without what another session may own by now."""
+        attached = {key: session_id for key, session_id in self.attached.items() if key != name}
+        closed = {key: note for key, note in self.closed.items() if key != name}
+        still = tuple(one for one in self.open_cases if one != name)
+        return replace(self, attached=attached, closed=closed, open_cases=still)
 
     def too_early(
         self, event: Event, model: Model, worlds: tuple[State, ...], now: Moment

@@ -124,12 +124,27 @@ def batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     for entry in sorted(entries, key=lambda one: one.call_order if isinstance(one, Event) else one.order):
         start = entry.call_order if isinstance(entry, Event) else entry.order
         if batch and start > reach:
-            yield from _settled(batch)
+            yield from _settled(_certain(batch))
             batch = []
         batch.append(entry)
         reach = max(reach, order_of(entry))
     if batch:
-        yield from _settled(batch)
+        yield from _settled(_certain(batch))
+
+
+def _certain(batch: list[Entry]) -> list[Entry]:
+    """Return a group without the closings during a create that was cut off: nobody can tell whose they were.
+
+    They may have been of the session that had the id before, or of the one that was made and unmade again.
+    """
+    cut = {
+        entry.operation.id
+        for entry in batch
+        if isinstance(entry, Event) and isinstance(entry.outcome, Unknown) and entry.operation.verb == "create"
+    }
+    if not cut:
+        return batch
+    return [entry for entry in batch if isinstance(entry, Event) or entry.kind != "hook" or entry.id not in cut]
 
 
 def _settled(batch: list[Entry]) -> Iterator[list[Entry]]:

@@ -189,6 +189,8 @@ def unmet(
         missing.append("policy key resource")
     if any(isinstance(step, scenarios.Parallel) and step.schedules for step in plan.scenario.all_steps):
         missing.append("a version that explores schedules")
+    if callers != "tasks" and any(getattr(step, "cancel_at", 0) for step in plan.scenario.all_steps):
+        missing.append(f"callers that are tasks, to be cancelled (the profile says callers = {callers})")
     if asked.at_once and callers == "one":
         missing.append("callers at once (the profile says callers = one)")
     return tuple(dict.fromkeys(filter(None, missing)))

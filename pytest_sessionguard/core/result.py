@@ -59,6 +59,7 @@ class CaseResult:
         manager: the name of the profile that it ran against.
         schedule: what the scheduler decided; empty where there was none, or nothing to decide.
         switches: where it stopped threads that could have gone on, in the target's own lines.
+        cancelled: how many operations were cancelled, as their steps ask.
     """
 
     title: str
@@ -76,6 +77,7 @@ class CaseResult:
     operations: int = 0
     schedule: Schedule = NO_SCHEDULE
     switches: tuple[Switch, ...] = ()
+    cancelled: int = 0
     virtual_us: int = 0
     real_s: float = 0.0
     output: str = ""

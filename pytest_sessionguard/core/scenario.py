@@ -207,6 +207,7 @@ class Step:
         capture: variable -> the path of what it takes of the answer: ("data", "items"), ("seconds_us",).  A captured
             duration is bound as text ("30m"), as those of the policy are.
         client: who calls, or empty.
+        cancel_at: at which of its suspensions it is cancelled, counted from 1; 0 where it is not.
     """
 
     verb: str
@@ -216,6 +217,7 @@ class Step:
     answer: FrozenMap = EMPTY
     capture: FrozenMap = EMPTY
     client: str | Template = ""
+    cancel_at: int | Count = 0
     label: str | Template = ""
 
 
@@ -341,6 +343,8 @@ def _show_alone(step: Step) -> str:
         captures: dict[str, Any] = dict(step.capture)
         paths = (f"{name}: {'.'.join(path).replace('seconds_us', 'seconds', 1)}" for name, path in captures.items())
         told += f", capture: {{{', '.join(paths)}}}"
+    if step.cancel_at:
+        told += f", cancel_at: {step.cancel_at!r}"
     if step.client:
         told += f", client: {step.client if isinstance(step.client, str) else repr(step.client)}"
     return told

@@ -14,7 +14,7 @@ from pytest_sessionguard.core import durations
 from pytest_sessionguard.core import plan as plans
 from pytest_sessionguard.core import scenario as scenarios
 from pytest_sessionguard.core.history import Event
-from pytest_sessionguard.core.operations import Answer, Ok, Operation
+from pytest_sessionguard.core.operations import Answer, Ok, Operation, Unknown
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.scenario import AnyStep, Eventually, Parallel, Place, Repeat, Step
 from pytest_sessionguard.core.schedule import Scheduler
@@ -163,7 +163,11 @@ class Case:
         if self._no_data and step.verb == "create":
             step = replace(step, arguments=step.arguments.without("data"))
         asked = self._talk.sessions.operation(step)
-        event = await self._talk.perform(client, asked, step.place)
+        event = await self._talk.perform(client, asked, step.place, cancel_at=int(step.cancel_at))  # type: ignore[arg-type]  # filled
+        if isinstance(event.outcome, Unknown):
+            if asked.verb == "create" and asked.id is not UNSET:
+                self._talk.sessions.name(str(step.arguments["as"]), asked.id)
+            return
         performed = event.operation.verb == step.verb
         if step.refused is not None:
             mismatch = replies.refusal_mismatch(step, event, self.stage.policy, performed=performed)

@@ -21,7 +21,9 @@ from pytest_sessionguard.core.scenario import Place
 from pytest_sessionguard.core.values import UNSET
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import UsageError
+from pytest_sessionguard.explore.cancelling import Cancellation
 from pytest_sessionguard.run.acquaintance import Acquaintance
+from pytest_sessionguard.run.cancellations import Cancellations
 from pytest_sessionguard.run.fit import must_be_given, tells
 from pytest_sessionguard.run.invariants import ISOLATION
 from pytest_sessionguard.run.looking import Mismatch
@@ -54,6 +56,7 @@ class Conversation:
         exercised: how often the story's own expectations were put to the test.
         unjudged: what could not be judged -> why.
         behaviour: how often each behaviour was exercised and judged right.
+        cancellations: the operations that were cancelled.
     """
 
     def __init__(self, plan: Plan, stage: Stage, model: Model, target: str) -> None:
@@ -64,13 +67,16 @@ class Conversation:
         self.exercised: Counter[str] = Counter()
         self.unjudged: dict[str, str] = {}
         self.behaviour: Counter[str] = Counter()
+        self.cancellations = Cancellations()
         self.batched = False
         self._told = False
 
     # -- performing and judging -------------------------------------------------------------------------------------
 
-    async def perform(self, client: str, operation: Operation, place: Place) -> Event:
+    async def perform(self, client: str, operation: Operation, place: Place, *, cancel_at: int = 0) -> Event:
         """Do one operation and judge its answer; a session object or a version that it needs is read first.
+
+        With `cancel_at` it is cancelled at that suspension, counted from 1.
 
         Returns the reading where that gave no session: then the operation was not done.
         """
@@ -82,7 +88,10 @@ class Conversation:
             self.teller.remark(reading, f"gave nothing for {operation.verb} to work with")
             event = reading
         else:
-            event = await self.stage.perform(client, self.sessions.completed(operation), where_it_stands)
+            cancellation = Cancellation(at=cancel_at) if cancel_at else None
+            event = await self.stage.perform(client, self.sessions.completed(operation), where_it_stands, cancellation)
+            if cancellation is not None:
+                self.cancellations.note(event, cancellation)
         self.sessions.learn(event)
         if not self.batched:
             self.judge()

@@ -185,8 +185,12 @@ class Runner:
         real_s: float,
     ) -> CaseResult:
         exercised = Counter(talk.examination.exercised) + talk.exercised + invariants.exercised()
-        unjudged = {**invariants.unjudged(exercised), **talk.unjudged}
+        history = talk.stage.recorder.history()
+        exercised += talk.cancellations.exercised(history.events)
+        unjudged = {**invariants.unjudged(exercised), **talk.unjudged, **talk.cancellations.unjudged()}
         violation = found if found is not None else case.found
+        if violation is not None:
+            violation = talk.cancellations.blamed(violation, history.events)
         if status != "error" and violation is not None:
             status = "violated"
         elif status == "held" and unjudged:
@@ -194,7 +198,6 @@ class Runner:
             reason = "; ".join(f"{name}: {why}" for name, why in unjudged.items())
         elif status == "held" and not exercised:
             status, reason = "unproven", "nothing in it was judged"
-        history = talk.stage.recorder.history()
         return self._case(
             plan,
             status,
@@ -207,6 +210,7 @@ class Runner:
             operations=len(history.events),
             schedule=Schedule(tuple(case.trace)),
             switches=tuple(case.switches),
+            cancelled=talk.cancellations.fired,
             virtual_us=talk.stage.clock.virtual_elapsed_us,
             real_s=real_s,
             output=talk.stage.output.text,

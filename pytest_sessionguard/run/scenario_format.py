@@ -122,7 +122,7 @@ HEADER: Final = (
     Entry(name="fixtures", takes="words", summary="pytest fixtures that the story's items use"),
 )
 
-_PLAIN: Final = ("refused", "answer", "capture", "client")
+_PLAIN: Final = ("refused", "answer", "capture", "client", "cancel_at")
 
 # What a scenario hands to an operation, beside the session or instead of it.
 _OPERATION_ENTRIES: Final[Mapping[str, tuple[Entry, ...]]] = {
@@ -286,6 +286,11 @@ MODIFIERS: Final = (
     Entry(name="answer", takes="answer", summary="what it must answer, facet by facet"),
     Entry(name="capture", takes="capture", summary="keeps parts of the answer as variables for later steps"),
     Entry(name="client", takes="text", summary="which client calls"),
+    Entry(
+        name="cancel_at",
+        takes="whole",
+        summary="its caller is cancelled at this suspension, counted from 1: it happens or it does not",
+    ),
     Entry(
         name="schedules",
         takes="schedules",

@@ -269,8 +269,11 @@ class _Reader(Values):
             answer=self.answer(given["answer"], kind) if "answer" in given else EMPTY,
             capture=self.capture(given["capture"], kind) if "capture" in given else EMPTY,
             client=self.text(given["client"]) if "client" in given else "",
+            cancel_at=self.read_cancel(given["cancel_at"]) if "cancel_at" in given else 0,
             label=label,
         )
+        if "cancel_at" in given and len({"refused", "answer", "capture"} & set(given)):
+            self.fault(given["cancel_at"], "a step that is cancelled has no answer to look into")
         if step.refused is not None and ("answer" in given or "capture" in given):
             self.fault(
                 given.get("answer") or given["capture"], "a step that must be refused has no answer to look into"
@@ -278,10 +281,18 @@ class _Reader(Values):
         self.bind(step)
         return step
 
+    def read_cancel(self, node: Node) -> Any:
+        """Return at which suspension a step is cancelled."""
+        at = self.whole(node)
+        if at == 0:
+            return self.fault(node, "suspensions are counted from 1")
+        return at if at is not None else 0
+
     def bind(self, step: Step) -> None:
-        """Give names to what the step makes; what it is refused gets none."""
+        """Give names to what the step makes; what is refused gets none, nor what is cancelled unless
+        its caller has chosen the id."""
         arguments: Any = step.arguments
-        if step.refused is not None:
+        if step.refused is not None or (step.cancel_at and "id" not in arguments):
             return
         if arguments.get("as") is not None:
             self.scope.sessions.add(self.scope.expand(arguments["as"]))

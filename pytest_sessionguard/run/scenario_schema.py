@@ -170,6 +170,7 @@ def _step() -> Schema:
         "dependentSchemas": {
             **strange,
             "refused": {"properties": {"answer": False, "capture": False}},
+            "cancel_at": {"properties": {"answer": False, "capture": False, "refused": False}},
         },
     }
 

@@ -22,6 +22,7 @@ from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, O
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, Unset
 from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
+from pytest_sessionguard.explore.cancelling import Cancellation, cut_off
 from pytest_sessionguard.run.output import Output
 from pytest_sessionguard.run.recorder import Recorder
 from pytest_sessionguard.target.binding import Binding
@@ -202,13 +203,19 @@ class Stage:
 
     # -- operations -------------------------------------------------------------------------------------------------
 
-    async def perform(self, client: str, operation: Operation, place: str) -> Event:
-        """Do one operation and record it."""
+    async def perform(
+        self, client: str, operation: Operation, place: str, cancellation: Cancellation | None = None
+    ) -> Event:
+        """Do one operation and record it; where it is to be cancelled, that needs a loop."""
         self.recorder.place = place
         begun = self.recorder.begin(client, operation, place)
         patience = self._patience()
         try:
-            outcome: Outcome = await self.binding.perform(client, operation)
+            outcome: Outcome
+            if cancellation is not None and self.in_loop:
+                outcome = await self._cut_off(client, operation, cancellation)
+            else:
+                outcome = await self.binding.perform(client, operation)
         except asyncio.CancelledError:
             self.recorder.end(begun, Unknown("the run was cut off"))
             if patience is not None and patience.waiting is not None:
@@ -224,6 +231,13 @@ class Stage:
         self._note_life(operation.verb, outcome)
         self._note_holders(client, operation, outcome)
         return event
+
+    async def _cut_off(self, client: str, operation: Operation, cancellation: Cancellation) -> Outcome:
+        """Do one operation and cancel it; only an answer that comes all the same says what has become of it."""
+        outcome = await cut_off(self.binding.perform(client, operation), cancellation)
+        if outcome is None or (cancellation.fired and not isinstance(outcome, Ok)):
+            return Unknown(f"cancelled at its suspension {cancellation.at}")
+        return outcome
 
     def _patience(self) -> Patience | None:
         """Return the patience with an operation that the running task begins; without a loop there is none."""

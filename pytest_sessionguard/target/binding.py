@@ -87,7 +87,9 @@ class Binding:
         """
         arguments = placeholders.fill({name: thaw(value) for name, value in self.profile.args.items()}, self._figures)
         for parameter, declared in self.profile.hooks.items():
-            arguments[parameter] = supplies.hook(cast("Hook", declared), self._noted, self._id_or_nothing)
+            arguments[parameter] = supplies.hook(
+                cast("Hook", declared), self._noted, self._id_or_nothing, in_loop=self._in_loop
+            )
         self._made = await making.make(self.profile, arguments, in_loop=self._in_loop)
         self._held.clear()
         kind = type(self._made.manager)

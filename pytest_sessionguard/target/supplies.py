@@ -5,6 +5,7 @@ Every call is told through `Noted` at the moment it happens, so that the record 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
@@ -22,10 +23,12 @@ class ResourceFailed(Exception):
     """What a resource that was made to fail raises when it is closed."""
 
 
-def hook(declared: Hook, noted: Noted, id_of: Callable[[Any], Hashable | Unset]) -> Callable[..., Any]:
+def hook(
+    declared: Hook, noted: Noted, id_of: Callable[[Any], Hashable | Unset], *, in_loop: bool = False
+) -> Callable[..., Any]:
     """Return the callable that stands for a declared hook.
 
-    `id_of` reads the id out of a session object.
+    `id_of` reads the id out of a session object.  In a loop, an asynchronous one waits for its next turn.
     """
     names = [argument.name for argument in declared.arguments]
 
@@ -42,6 +45,8 @@ def hook(declared: Hook, noted: Noted, id_of: Callable[[Any], Hashable | Unset])
 
         async def asynchronous(*args: Any, **kwargs: Any) -> None:
             told(args, kwargs)
+            if in_loop:
+                await asyncio.sleep(0)  # others may run here, or the caller be cancelled
 
         return asynchronous
 

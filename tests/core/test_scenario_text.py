@@ -137,7 +137,9 @@ def operations(draw: Any) -> Step:
         case 3:
             verb, arguments = "list", draw(st.fixed_dictionaries({}, optional={"owner": values}))
     more: dict[str, Any] = {"refused": draw(refusals), "client": draw(clients), "label": draw(labels)}
-    if more["refused"] is None:
+    if more["refused"] is None and draw(st.booleans()):
+        more["cancel_at"] = draw(st.integers(1, 99) | st.just(Count(Variable("limit"))))
+    elif more["refused"] is None:
         more |= {"answer": FrozenMap(draw(st.just({}) | facets)), "capture": FrozenMap(draw(st.just({}) | captures))}
     return a_step(verb, arguments, **more)
 
