@@ -29,6 +29,7 @@ KEPT_IN = {
     "freezegun": ("clock/frozen.py",),
     "hypothesis": ("explore/",),
     "prometheus_client": ("reference/prometheus.py",),
+    "greenlet": ("explore/light_strands.py",),
     "pydantic": (),
     "jsonschema": (),
 }

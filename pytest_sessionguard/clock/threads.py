@@ -195,6 +195,11 @@ def start_virtual(thread: threading.Thread) -> Runner:
     return started
 
 
+def stand_for(thread: threading.Thread, runner: Runner) -> None:
+    """Let a thread that was never started stand for what runs in its name."""
+    vars(thread)[_RUNNER] = runner
+
+
 def _start_here(self: threading.Thread, turns: Turns, runner: Runner, *, is_virtual: bool) -> None:
     child = None
     attributes = vars(self)

@@ -197,6 +197,18 @@ class Turns:
                 self._torn_out(me, None)
                 raise
 
+    def pass_to(self, me: Runner, runner: Runner) -> None:
+        """Give the turn of the current thread to one that could run; go on when chosen again."""
+        with MU:
+            self.ready.remove(runner)
+            self.ready.append(me)
+            self._give(runner, me)
+        try:
+            me.park()
+        except BaseException:
+            self._torn_out(me, None)
+            raise
+
     def _has_ended(self) -> bool:
         """Say whether the span has ended meanwhile: other threads end it."""
         return self.over
@@ -265,6 +277,10 @@ class Turns:
         """Have it chosen who runs next among those that could, those included whose deadline has come."""
         assert self.choose is not None
         ready = self.ready
+        if not self.deadlines:
+            runner = ready[0] if len(ready) == 1 else self.choose(ready, self._last)
+            ready.remove(runner)
+            return runner
         now_us = self.clock.monotonic_us
         due = sorted(each for each in self.deadlines if each[0] <= now_us and not each[1] and not each[3].done)
         waits = {each[3].runner: each[3] for each in due}

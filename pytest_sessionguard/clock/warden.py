@@ -178,7 +178,7 @@ class Warden:
 
 def processor_ns(runner: Runner) -> int:
     """Return the processor time that a live thread has used: the one thing that a blocked thread cannot do."""
-    if not runner.ident or runner.done or not hasattr(time, "pthread_getcpuclockid"):
+    if runner.thread.native_id is None or runner.done or not hasattr(time, "pthread_getcpuclockid"):
         return 0
     try:
         return time.clock_gettime_ns(time.pthread_getcpuclockid(runner.ident))

@@ -11,9 +11,10 @@ import os
 import sys
 from _thread import get_ident
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Final
 
 from pytest_sessionguard.clock.turns import Turns
@@ -45,15 +46,16 @@ _LIBRARY: Final = str(Path(os.__file__).parent) + os.sep
 class Strands:
     """Who runs when, in one run.
 
-    `trace` is added to: who was chosen at each decision; `switches`: where each was stopped that could have gone on.
+    `trace` is added to: who was chosen at each decision.
     """
 
-    def __init__(
-        self, turns: Turns, scheduler: Scheduler, trace: list[int], switches: list[Switch], steps_max: int = STEPS_MAX
-    ) -> None:
+    def __init__(self, turns: Turns, scheduler: Scheduler, trace: list[int], steps_max: int = STEPS_MAX) -> None:
         self.trace = trace
-        self.switches = switches
+        # Who was stopped that could have gone on, who ran instead, and the line where the first stood.
+        self._stops: list[tuple[int, int, CodeType | None, int]] = []
         self.error: BaseException | None = None
+        # Where a strand stands that is no thread of the system.
+        self.frame_of: Callable[[Runner], FrameType | None] = lambda runner: None
         self._turns = turns
         self._owner = turns.owner
         self._scheduler = scheduler
@@ -66,6 +68,8 @@ class Strands:
         self._kept = 0
         self._urgent: Runner | None = None
         self._follows = True
+        # Whether somebody runs next without a decision.
+        self._special = False
         # Lock -> who asked for it, in this order; only what a deadlock is told by.
         self._askers: dict[int, tuple[Any, deque[Runner]]] = {}
 
@@ -128,6 +132,18 @@ class Strands:
         if not self._left and self._waiter is not None:
             self._waiter.wake()
 
+    def switches(self) -> list[Switch]:
+        """Return where each was stopped that could have gone on."""
+        folder = os.getcwd() + os.sep
+        return [
+            Switch(strand=strand, to=to, place="")
+            if code is None
+            else Switch(
+                strand=strand, to=to, place=_short(f"{code.co_filename}:{line}", folder), function=_name_of(code)
+            )
+            for strand, to, code, line in self._stops
+        ]
+
     # -- in a strand ------------------------------------------------------------------------------------------------
 
     def offer(self) -> None:
@@ -139,7 +155,12 @@ class Strands:
         self._steps += 1
         if self._steps > self._steps_max:
             self._over_long(me)
-        if me.away or ((turns.ready or turns.deadlines) and not MU._is_owned()):  # type: ignore[attr-defined]
+        ready = turns.ready
+        if ready and not (turns.deadlines or me.away or MU._is_owned()):  # type: ignore[attr-defined]
+            runner = self._choose((*ready, me), me)
+            if runner is not me:
+                turns.pass_to(me, runner)
+        elif me.away or (turns.deadlines and not MU._is_owned()):  # type: ignore[attr-defined]
             turns.give_way(me)
 
     def asks_for(self, lock: Any) -> None:
@@ -153,7 +174,7 @@ class Strands:
         """End a run that comes to no end."""
         if self.error is None:
             self.error = VirtualLivelock(self._steps_max, self.waiting())
-            self._follows = False
+            self._follows, self._special = False, True
         self._steps = self._steps_max - self._steps_max // 10  # so much is left to clear up
         if me in self._clients:
             raise Abandoned
@@ -170,7 +191,7 @@ class Strands:
                 before = len(turns.ready)
                 turns.pass_by(until_us - turns.clock.monotonic_us)
                 if len(turns.ready) > before:
-                    self._urgent = turns.ready[-1]
+                    self._urgent, self._special = turns.ready[-1], True
             if self._urgent is not None:
                 turns.give_way(me)
         return True
@@ -179,18 +200,19 @@ class Strands:
 
     def _choose(self, able: Sequence[Runner], last: Runner | None) -> Runner:
         """Choose for the turns."""
-        if self._owner in able:
-            return self._owner
-        urgent, self._urgent = self._urgent, None
-        if urgent is not None and urgent in able:
-            return urgent
-        if not self._follows:
-            return next((runner for runner in able if runner is not last), able[0])
         numbers = self._numbers
-        if any(runner not in numbers for runner in able):
+        if self._special:
+            special = self._chosen_without(able, last)
+            if special is not None:
+                return special
+        try:
+            runners = {numbers[runner]: runner for runner in able}
+        except KeyError:
+            if self._owner in able:
+                return self._owner
             for runner in sorted(able, key=_number):
                 numbers.setdefault(runner, len(numbers))
-        runners = {numbers[runner]: runner for runner in able}
+            runners = {numbers[runner]: runner for runner in able}
         enabled = sorted(runners)
         current = NOBODY if last is None else numbers.get(last, NOBODY)
         if self._kept >= KEPT_MAX and current in runners:
@@ -200,19 +222,34 @@ class Strands:
             try:
                 chosen = self._scheduler.choose(enabled, current)
             except BaseException as error:  # noqa: BLE001 - raised again by the owner, when everybody has ended.
-                self.error, self._follows = error, False
+                self.error, self._follows, self._special = error, False, True
                 return able[0]
             self.trace.append(chosen)
-            self._kept = self._kept + 1 if chosen == current else 0
-        if chosen != current and current in runners:
-            self.switches.append(_switch(current, chosen, runners[current]))
+            if chosen == current:
+                self._kept += 1
+                return runners[chosen]
+            self._kept = 0
+        if current in runners:
+            stood = _own(sys._getframe(1)) if runners[current].ident == get_ident() else None
+            code, line = (None, 0) if stood is None else (stood.f_code, stood.f_lineno)
+            self._stops.append((current, chosen, code, line))
         return runners[chosen]
+
+    def _chosen_without(self, able: Sequence[Runner], last: Runner | None) -> Runner | None:
+        """Return who runs next without a decision: a timer that is due, or anybody at the end of a run that failed."""
+        urgent, self._urgent = self._urgent, None
+        self._special = not self._follows
+        if self._owner in able:
+            return self._owner
+        if urgent is not None and urgent in able:
+            return urgent
+        return None if self._follows else next((runner for runner in able if runner is not last), able[0])
 
     # -- the end of a run that failed -------------------------------------------------------------------------------
 
     def _give_up(self) -> None:
         """Have every waiting client end by an exception."""
-        self._follows = False
+        self._follows, self._special = False, True
         abandon(self._turns, self._clients)
 
     def waiting(self) -> list[str]:
@@ -226,8 +263,18 @@ class Strands:
     def _name(self, runner: Runner) -> str:
         return f"{'client' if runner in self._clients else 'thread'} {letter(self._numbers[runner])}"
 
+    def _lines(self, runner: Runner) -> list[str]:
+        """Return the innermost lines of a strand that are the target's own, outermost first."""
+        here = sys._getframe() if runner.ident == get_ident() else None
+        frame = _own(here or self.frame_of(runner) or sys._current_frames().get(runner.ident))
+        lines: list[str] = []
+        while frame is not None and len(lines) < LINES_MAX:
+            lines.append(f"{_short(f'{frame.f_code.co_filename}:{frame.f_lineno}')} in {_name_of(frame.f_code)}")
+            frame = _own(frame.f_back)
+        return lines[::-1]
+
     def _wait_of(self, runner: Runner) -> str:
-        stack = "".join(f"\n      {line}" for line in _lines(runner.ident))
+        stack = "".join(f"\n      {line}" for line in self._lines(runner))
         if runner.waiter is None:
             return "runs" + stack
         what = runner.waiter.what
@@ -275,16 +322,6 @@ def _number(runner: Runner) -> int:
 # -- where a strand stands -------------------------------------------------------------------------------------------
 
 
-def _switch(strand: int, to: int, runner: Runner) -> Switch:
-    """Return the preemption of a strand that stands at the current frame, or has not begun."""
-    frame = _own(sys._getframe(2)) if runner.ident == get_ident() else None
-    if frame is None:
-        return Switch(strand=strand, to=to, place="")
-    return Switch(
-        strand=strand, to=to, place=_short(f"{frame.f_code.co_filename}:{frame.f_lineno}"), function=_name_of(frame)
-    )
-
-
 def _own(frame: FrameType | None) -> FrameType | None:
     """Return the innermost frame of the target's own."""
     while frame is not None and not _is_own(frame.f_code.co_filename):
@@ -292,6 +329,7 @@ def _own(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
+@cache
 def _is_own(path: str) -> bool:
     """Say whether a file is neither the harness's nor the standard library's."""
     if path.startswith(_OURS):
@@ -299,20 +337,10 @@ def _is_own(path: str) -> bool:
     return not path.startswith("<") and (not path.startswith(_LIBRARY) or "-packages" in path)
 
 
-def _lines(ident: int) -> list[str]:
-    """Return the innermost lines of a thread that are the target's own, outermost first."""
-    frame = _own(sys._current_frames().get(ident))
-    lines: list[str] = []
-    while frame is not None and len(lines) < LINES_MAX:
-        lines.append(f"{_short(f'{frame.f_code.co_filename}:{frame.f_lineno}')} in {_name_of(frame)}")
-        frame = _own(frame.f_back)
-    return lines[::-1]
+def _name_of(code: CodeType) -> str:
+    return code.co_qualname.replace("<locals>.", "")
 
 
-def _name_of(frame: FrameType) -> str:
-    return frame.f_code.co_qualname.replace("<locals>.", "")
-
-
-def _short(place: str) -> str:
+def _short(place: str, folder: str = "") -> str:
     """Return a place with its path as seen from the current folder, if it lies within."""
-    return place.removeprefix(os.getcwd() + os.sep)
+    return place.removeprefix(folder or os.getcwd() + os.sep)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from _thread import allocate_lock
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from pytest_sessionguard.clock import threads as virtual_threads
@@ -20,6 +20,7 @@ from pytest_sessionguard.core.schedule import Scheduler, letter
 from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.errors import HarnessError
 from pytest_sessionguard.explore import strands
+from pytest_sessionguard.explore.light_strands import LightStrands
 from pytest_sessionguard.explore.real_locks import REAL_LOCKS, RealLock
 from pytest_sessionguard.explore.strands import STEPS_MAX, Strands
 from pytest_sessionguard.explore.switch_points import Hooks
@@ -93,12 +94,14 @@ def at_once(
     scheduler: Scheduler,
     *,
     trace: list[int],
-    switches: list[Switch],
+    switches: list[Switch] | None = None,
+    light: bool = False,
     steps_max: int = STEPS_MAX,
 ) -> None:
     """Run the clients to their end under the scheduler, which has begun; what it decides is added to `trace`.
 
-    Where it stops a client that could have gone on, where that stood is added to `switches`.
+    Where it stops a client that could have gone on, where that stood is added to `switches`.  `light`: the clients are
+    greenlets, see `light_strands`, unless there are other virtual threads already.
 
     A clock with threads is in force, and the current thread is its owner.
 
@@ -111,16 +114,27 @@ def at_once(
     here = virtual_threads.me()
     if here is None or here[1] is not here[0].owner:
         raise HarnessError("clients are run as threads by the owner of a clock with threads, and by nobody else")
-    run = Strands(here[0], scheduler, trace, switches, steps_max)
+    run = Strands(here[0], scheduler, trace, steps_max)
     errors: dict[int, BaseException] = {}
     run.settle()
-    with _in_force(run):
-        for number, client in enumerate(clients):
-            thread = threading.Thread(
-                target=_run, args=(run, number, client, errors), name=f"client {letter(number)}", daemon=True
-            )
-            run.announce(virtual_threads.start_virtual(thread))
-        run.run()
+    _HERE.run = run
+    try:
+        if light and len(here[0].runners) == 1:
+            with LightStrands(here[0]) as greenlets:
+                run.frame_of = greenlets.frame_of
+                for number, client in enumerate(clients):
+                    run.announce(greenlets.start(number, partial(_run, run, number, client, errors)))
+                run.run()
+        else:
+            for number, client in enumerate(clients):
+                work = partial(_run, run, number, client, errors)
+                thread = threading.Thread(target=work, name=f"client {letter(number)}", daemon=True)
+                run.announce(virtual_threads.start_virtual(thread))
+            run.run()
+    finally:
+        _HERE.run = None
+        if switches is not None:
+            switches += run.switches()
     if errors:
         raise errors[min(errors)]
 
@@ -134,12 +148,3 @@ def _run(run: Strands, number: int, client: Client, errors: dict[int, BaseExcept
         errors[number] = error
     finally:
         run.ended()
-
-
-@contextmanager
-def _in_force(run: Strands) -> Iterator[None]:
-    _HERE.run = run
-    try:
-        yield
-    finally:
-        _HERE.run = None

@@ -147,7 +147,7 @@ class SwitchPoints:
     def __init__(self, hooks: Hooks) -> None:
         self._hooks = hooks
         self._woven: dict[tuple[ModuleType, ...], Weaving] = {}
-        self._known: set[tuple[Any, ...]] = set()
+        self._known: dict[tuple[Any, ...], tuple[ModuleType, ...]] = {}
         self._span = ExitStack()
         self._depth = 0
 
@@ -165,16 +165,16 @@ class SwitchPoints:
         if not self._depth:
             self._span.close()
 
-    def put_into(self, *things: Any) -> None:
-        """Put switch points into the projects that the things belong to, for the rest of the span."""
+    def put_into(self, *things: Any) -> tuple[ModuleType, ...]:
+        """Put switch points into the projects of the things for the rest of the span; return their modules."""
         kinds = tuple(thing if callable(thing) else type(thing) for thing in things)
-        if kinds in self._known:
-            return
-        self._known.add(kinds)
-        modules = own_modules(things)
+        modules = self._known.get(kinds)
+        if modules is None:
+            modules = self._known[kinds] = own_modules(things)
         if modules not in self._woven:
             self._woven[modules] = Weaving(modules, self._hooks)
             self._span.enter_context(self._woven[modules])
+        return modules
 
     @property
     def unmatched(self) -> frozenset[CodeType]:

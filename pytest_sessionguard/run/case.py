@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
+from types import ModuleType
 from typing import Any, assert_never
 
 from pytest_sessionguard.core import durations
@@ -22,6 +23,7 @@ from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.core.values import UNSET, freeze, thaw
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import Fault, UsageError
+from pytest_sessionguard.explore.light_strands import are_fit
 from pytest_sessionguard.run import driving, replies
 from pytest_sessionguard.run.acquaintance import NeverMade
 from pytest_sessionguard.run.conversation import CLIENT, LOOKER, Conversation, Stopped
@@ -57,7 +59,7 @@ class Case:
         talk: Conversation,
         invariants: Invariants,
         scheduler: Scheduler | None = None,
-        put_points_into: Callable[..., None] = lambda *things: None,
+        put_points_into: Callable[..., tuple[ModuleType, ...]] = lambda *things: (),
     ) -> None:
         self.plan = plan
         self.stage = talk.stage
@@ -317,11 +319,17 @@ class Case:
         stopped: Stopped | None = None
         try:
             branches = [branch(*one) for one in enumerate(step.branches)]
+            light = False
             if self._scheduler is not None and not in_loop:
-                manager = self.stage.binding.manager
-                self._put_points_into(factory_of(self.stage.profile), manager)
+                modules = self._put_points_into(factory_of(self.stage.profile), self.stage.binding.manager)
+                light = are_fit(modules)
             await driving.at_once(
-                branches, in_loop=in_loop, scheduler=self._scheduler, trace=self.trace, switches=self.switches
+                branches,
+                in_loop=in_loop,
+                scheduler=self._scheduler,
+                trace=self.trace,
+                switches=self.switches,
+                light=light,
             )
         except Stopped as raised:
             stopped = raised

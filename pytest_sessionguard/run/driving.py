@@ -62,11 +62,12 @@ async def at_once(
     scheduler: Scheduler | None = None,
     trace: list[int] | None = None,
     switches: list[Switch] | None = None,
+    light: bool = False,
 ) -> None:
     """Run the branches at the same time, started in their order: as tasks inside a loop, else as threads.
 
     A scheduler, which has begun, decides who runs next, and its decisions are added to `trace`; threads whom it stops
-    are added to `switches`, and need a clock with threads in force.
+    are added to `switches`, and need a clock with threads in force; `light`: the threads may be greenlets.
 
     Raises:
         VirtualDeadlock: nobody can run any more, or threads are still under way after ten real seconds.
@@ -82,7 +83,8 @@ async def at_once(
             [partial(_client, branch) for branch in branches],
             scheduler,
             trace=trace if trace is not None else [],
-            switches=switches if switches is not None else [],
+            switches=switches,
+            light=light,
         )
     else:
         _as_threads(branches)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core.schedule import NOBODY, Schedule, Scheduler, Settings
 from pytest_sessionguard.core.switches import Switch, told
 from pytest_sessionguard.errors import HarnessError, ScheduleMisfit, VirtualDeadlock, VirtualLivelock
-from pytest_sessionguard.explore import schedulers, threads
+from pytest_sessionguard.explore import light_strands, schedulers, threads
 from pytest_sessionguard.target.imports import import_module, put_on_path
 
 put_on_path([Path(__file__).parent / "targets"])
@@ -28,7 +29,7 @@ RUNS_MAX = 2_000
 class Run:
     """One run of a racy manager."""
 
-    def __init__(self, kind: Any, scheduler: Scheduler, **limits: int) -> None:
+    def __init__(self, kind: Any, scheduler: Scheduler, *, light: bool = False, **limits: int) -> None:
         self.trace: list[int] = []
         self.switches: list[Switch] = []
         self.error: BaseException | None = None
@@ -36,7 +37,7 @@ class Run:
         scheduler.begin()
         try:
             clients = [lambda client=client: client(self.manager) for client in kind.clients]
-            threads.at_once(clients, scheduler, trace=self.trace, switches=self.switches, **limits)
+            threads.at_once(clients, scheduler, trace=self.trace, switches=self.switches, light=light, **limits)
         except VirtualDeadlock as error:
             self.error = error
 
@@ -61,9 +62,9 @@ def clock(points: None) -> Iterator[VirtualClock]:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("client")]
 
 
-def runs(kind: Any, scheduler: Scheduler, runs_max: int = RUNS_MAX) -> Iterator[Run]:
+def runs(kind: Any, scheduler: Scheduler, runs_max: int = RUNS_MAX, *, light: bool = False) -> Iterator[Run]:
     for _ in range(runs_max):
-        yield Run(kind, scheduler)
+        yield Run(kind, scheduler, light=light)
         if not scheduler.end():
             return
 
@@ -90,6 +91,16 @@ def test_every_race_is_found_at_random(kind: Any) -> None:
 def test_no_sound_twin_is_accused(kind: Any) -> None:
     assert not [run.trace for run in runs(kind, bounded()) if run.went_wrong]
     assert not [run.trace for run in runs(kind, at_random(1), 20) if run.went_wrong]
+
+
+@pytest.mark.parametrize("kind", [*racy.RACY, *racy.SOUND])
+def test_greenlets_run_in_the_very_orders_that_threads_do(kind: Any) -> None:
+    pytest.importorskip("greenlet")
+    heavy, light = (list(runs(kind, at_random(4), 5, light=light)) for light in (False, True))
+    assert [run.trace for run in light] == [run.trace for run in heavy]
+    assert [run.switches for run in light] == [run.switches for run in heavy]
+    assert [str(run.error) for run in light] == [str(run.error) for run in heavy]
+    assert [run.went_wrong for run in light] == [run.went_wrong for run in heavy]
 
 
 def test_a_run_is_repeated_by_its_schedule_alone() -> None:
@@ -234,6 +245,68 @@ def test_a_switch_is_offered_to_nobody_outside_of_a_run() -> None:
     threads.offer_switch()
     assert threads.HOOKS.point(1) == threads.HOOKS.lock(1) == 1
     assert NOBODY == -1
+
+
+class Naming:
+    """Tells threads apart, starts one, and sleeps."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+        self.lock = threading.RLock()
+
+    def work(self) -> None:
+        with self.lock, self.lock:
+            time.sleep(1)
+            thread = threading.Thread(target=self.note, name="child")
+            thread.start()
+            thread.join()
+            self.note()
+
+    def note(self) -> None:
+        self.seen.append((threading.current_thread().name, threading.get_ident()))
+
+    clients = (work, work)
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_strands_have_identities_and_names_and_wait_for_threads_of_their_own(light: bool, clock: VirtualClock) -> None:
+    pytest.importorskip("greenlet")
+    before_us = clock.monotonic_us
+    for _ in range(3):
+        run = Run(Naming, at_random(2), light=light)
+        assert run.error is None
+        assert sorted(name for name, _ in run.manager.seen) == ["child", "child", "client A", "client B"]
+        assert len({ident for name, ident in run.manager.seen if name != "child"}) == 2
+        assert threading.current_thread() is threading.main_thread() or threading.current_thread().name
+    assert clock.monotonic_us - before_us == 6_000_000
+    assert threading.get_ident() not in (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("source", "fits"),
+    [
+        ("import threading, time\nclass A:\n  def m(self): return threading.Lock(), time.time()", True),
+        ("import threading\nclass A:\n  def m(self): return threading.local()", False),
+        ("import threading\nLOCAL = threading.local()", False),
+        ("from threading import Thread", False),
+        ("from threading import Lock, Event", True),
+        ("import sqlite3", False),
+        ("import _thread\nLOCK = _thread.RLock()", False),
+        ("import dataclasses\n@dataclasses.dataclass\nclass A:\n  n: int = 0", True),
+        ("def outer():\n  def f():\n    import threading\n    return threading.Timer\n  return f", False),
+        ("class A:\n  @staticmethod\n  def f(): import threading; return threading.Thread", False),
+    ],
+)
+def test_greenlets_fit_only_where_nothing_can_tell_them_apart(source: str, fits: bool, monkeypatch: Any) -> None:
+    pytest.importorskip("greenlet")
+    monkeypatch.setattr(sys, "gettrace", lambda: None)
+    module = ModuleType("made_up")
+    monkeypatch.setitem(sys.modules, "made_up", module)
+    exec(source, vars(module))
+    assert light_strands.are_fit([module]) is fits
+    monkeypatch.setattr(sys, "gettrace", lambda: print)
+    assert not light_strands.are_fit([module])
+    assert not light_strands.are_fit([])
 
 
 PROGRAM = """
