@@ -56,22 +56,10 @@ ONLY_DURABLE: Final = frozenset(
     }
 )
 
-# The sync face cleans in a thread, which virtual time does not reach.
-ONLY_WITH_CLEANER: Final = frozenset(
-    {
-        "The cleaner comes in time however a session falls between its rounds",
-        "The cleaner goes on after a session that cannot be closed",
-        "The cleaner goes on after all was cleared",
-        "The cleaner leaves a session alone that is used in between",
-        "The cleaner removes an expired session within its interval",
-        "What the cleaner has removed is not even shown as expired",
-    }
-)
-
 SKIPPED: Final[Mapping[str, frozenset[str]]] = {
-    "reference-sync-memory": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_DURABLE | ONLY_WITH_CLEANER,
+    "reference-sync-memory": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_DURABLE,
     "reference-async-memory": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_DURABLE,
-    "reference-sync-sqlite": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_WITH_CLEANER,
+    "reference-sync-sqlite": OTHER_PROMISES | PROMISES_OF_OTHERS,
     "reference-async-sqlite": OTHER_PROMISES | PROMISES_OF_OTHERS,
 }
 

@@ -31,6 +31,8 @@ class VirtualLock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock; wait for it, at most `timeout` seconds, if `blocking`."""
+        if CURRENT.offer is not None:
+            CURRENT.offer()
         if timeout == -1:
             if self._real.acquire(False):
                 return True
@@ -57,6 +59,8 @@ class VirtualLock:
         return self._real.locked()
 
     def __enter__(self) -> bool:
+        if CURRENT.offer is not None:
+            CURRENT.offer()
         return self._real.acquire(False) or self._wait(None)
 
     def __exit__(

@@ -19,12 +19,12 @@ import sys
 import threading
 import time
 from _thread import allocate_lock, get_ident
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, _base, process
 from concurrent.futures import thread as pool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
-from types import FrameType, SimpleNamespace
+from types import FrameType, SimpleNamespace, TracebackType
 from typing import Any, Final
 
 from pytest_sessionguard.clock.locks import VirtualLock, VirtualRLock, VirtualSimpleQueue, condition_wait
@@ -90,6 +90,7 @@ def _pass_on(span_us: int) -> bool:
 def leave() -> None:
     """Let every thread go on in real time.  May be called again."""
     turns, CURRENT.turns = CURRENT.turns, None
+    CURRENT.offer = None
     if turns is not None:
         turns.clock.passed_on = None
         turns.let_go()
@@ -118,6 +119,58 @@ def give_way() -> None:
     here = me()
     if here is not None:
         here[0].give_way(here[1])
+
+
+class Limit:
+    """While entered, cut the current thread off that waits for longer than `span_us` in all, if it is a virtual one.
+
+    A cleaner that wakes for ever keeps "nothing can run" from ever coming true: this tells who never answers.
+    """
+
+    __slots__ = ("_before_us", "_deadlock", "_runner", "_turns", "span_us")
+
+    def __init__(self, span_us: int) -> None:
+        self.span_us = span_us
+        self._turns: Turns | None = None
+
+    def __enter__(self) -> Limit:
+        here = me()
+        if here is not None:
+            self._turns, self._runner = here
+            self._before_us, self._deadlock = self._runner.limit_us, self._turns.deadlock
+            self._runner.limit_us = self._turns.clock.monotonic_us + self.span_us
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave.
+
+        Raises:
+            VirtualDeadlock: one was told meanwhile, whoever caught it.
+        """
+        turns, self._turns = self._turns, None
+        if turns is None:
+            return
+        self._runner.limit_us = self._before_us
+        if turns.deadlock is not self._deadlock and turns.deadlock is not None and error is not turns.deadlock:
+            raise turns.deadlock
+
+
+@contextmanager
+def mixed(seed: int) -> Iterator[None]:
+    """Have it picked by the seed who runs next, and let every lock be a switch point; nothing for real threads."""
+    here = me()
+    if here is None or here[0].choose is not None:
+        yield
+        return
+    turns = here[0]
+    turns.choose = by_seed(seed)
+    CURRENT.offer = turns.offer
+    try:
+        yield
+    finally:
+        CURRENT.offer = turns.choose = None
 
 
 def _monotonic() -> float:

@@ -43,6 +43,7 @@ class Turns:
     Attributes:
         choose: picks who runs next among all that could, those included whose deadline has come; None: first come,
             first served, and who has waited until its deadline after all that it set off at that instant.
+        deadlock: the last that was told; code that catches every exception keeps it to itself.
         slack: how many times longer than usual a thread may be blocked or busy before others run beside it.
     """
 
@@ -60,6 +61,7 @@ class Turns:
         self.open: set[Waiter] = set()
         # Real work that was handed out and must come back, each: whether it has.
         self.handed_out: list[Callable[[], bool]] = []
+        self.deadlock: VirtualDeadlock | None = None
         self.over = False
         self.ended_s = 0.0
         self.switches = 0
@@ -83,8 +85,23 @@ class Turns:
 
         `last`: come after all others that are due at the same instant.
         Raises:
-            VirtualDeadlock: in the owner's thread, when nothing can run and there is no deadline.
+            VirtualDeadlock: in the owner's thread, when nothing can run and there is no deadline; in any, when it is at
+                its limit.
         """
+        me = waiter.runner
+        limit_us = me.limit_us
+        if limit_us is None or (deadline_us is not None and deadline_us <= limit_us):
+            return self._wait(waiter, deadline_us, last)
+        me.limit_us = None  # It waits for this once.
+        if self._wait(waiter, max(limit_us, self.clock.monotonic_us), last):
+            me.limit_us = limit_us
+            return True
+        if self.over:
+            return False
+        self.deadlock = VirtualDeadlock(self.told(me, waiter.what))
+        raise self.deadlock
+
+    def _wait(self, waiter: Waiter, deadline_us: int | None, last: int) -> bool:
         me = waiter.runner
         with MU:
             if waiter.done or self.over:
@@ -169,6 +186,12 @@ class Turns:
         """Let another run here, if one is chosen; nobody else is without `choose`."""
         if self.choose is not None and (self.ready or self.deadlines):
             self.give_way(me)
+
+    def offer(self) -> None:
+        """Let another run here, if the current thread is one of these and has the turn."""
+        me = self.runners.get(get_ident())
+        if me is not None and me is self.holder:
+            self.offer_switch(me)
 
     def give_way(self, me: Runner) -> None:
         """Let those run that can, and come after them, or when chosen."""
@@ -364,16 +387,16 @@ class Turns:
             self.call_warden()
             return None
         waiter.done = True
-        waiter.error = VirtualDeadlock(self.told())
+        waiter.error = self.deadlock = VirtualDeadlock(self.told())
         return self.owner
 
-    def told(self) -> list[str]:
-        """Return for each waiting thread what it waits for, and its stack."""
+    def told(self, me: Runner | None = None, what: object = None) -> list[str]:
+        """Return for each waiting thread what it waits for, and its stack; `me` has just waited for `what`."""
+        waiting = {runner: runner.waiter.what for runner in self.runners.values() if runner.waiter is not None}
         return [
-            f"{runner.name} waits for {_shown(runner.waiter.what)}" + "".join(f"\n      {line}" for line in lines)
-            for runner in self.runners.values()
-            if runner.waiter is not None
-            for lines in [lines_of(runner.ident)]
+            f"{runner.name} waits for {_shown(waited_for)}"
+            + "".join(f"\n      {line}" for line in lines_of(runner.ident))
+            for runner, waited_for in ({} if me is None else {me: what} | waiting).items() or waiting.items()
         ]
 
     # -- coming and going ----------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ class Runner:
         "done",
         "ident",
         "leavers",
+        "limit_us",
         "number",
         "park",
         "quiet_since_s",
@@ -58,6 +59,8 @@ class Runner:
         self.park: Callable[..., bool] = gate.acquire
         self.resume: Callable[[], object] = gate.release
         self.waiter: Waiter | None = None
+        # The instant at which it is cut off, whatever it waits for.
+        self.limit_us: int | None = None
         self.away = False
         self.done = False
         # Those who join this thread.
@@ -143,12 +146,16 @@ class ForeignWaiter:
 
 
 class Current:
-    """The scheduler in force."""
+    """The scheduler in force.
 
-    __slots__ = ("turns",)
+    `offer`: what a lock calls before it is taken, while every lock is a switch point.
+    """
+
+    __slots__ = ("offer", "turns")
 
     def __init__(self) -> None:
         self.turns: Turns | None = None
+        self.offer: Callable[[], None] | None = None
 
 
 CURRENT: Final = Current()

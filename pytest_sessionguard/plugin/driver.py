@@ -244,7 +244,7 @@ class Driver:
         """Make the manager; where something to await turns up, once more inside a loop."""
         policy = self.profile.policy
         self._stage = Stage(self.profile, policy, self.clock.clock, in_loop=in_loop)
-        model = self._runner.model(policy, in_loop)
+        model = self._runner.model(policy)
         self._talk = Conversation(Plan(scenario=self._scenario), self._stage, model, self._runner.target)
         if in_loop:
             self._loop = asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)

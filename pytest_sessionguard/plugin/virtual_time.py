@@ -151,10 +151,10 @@ def clock_for(node: pytest.Item) -> VirtualClock:
     """
     marker = node.get_closest_marker(MARKER)
     if marker is None:
-        return VirtualClock()
+        return VirtualClock(threads=True)
     if marker.args or set(marker.kwargs) - {"start"}:
         raise pytest.UsageError(f"{node.nodeid}: the marker {MARKER} takes one argument, start=<instant>")
-    return VirtualClock(**marker.kwargs)
+    return VirtualClock(threads=True, **marker.kwargs)
 
 
 class VirtualTimeTests:

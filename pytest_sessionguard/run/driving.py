@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from pytest_sessionguard.clock import eventloop
+from pytest_sessionguard.clock.threads import me, mixed, start_virtual
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core.schedule import Scheduler
 from pytest_sessionguard.core.switches import Switch
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 Work = Callable[[], Coroutine[Any, Any, T]]
 
-# Real time that branches in threads are given together: their target's locks and sleeps are real ones.
+# Real time that branches in threads are given together where no clock is in force.
 THREADS_PATIENCE_S: Final = 10.0
 
 
@@ -64,14 +65,14 @@ async def at_once(
     switches: list[Switch] | None = None,
     light: bool = False,
 ) -> None:
-    """Run the branches at the same time, started in their order: as tasks inside a loop, else as threads.
+    """Run the branches at the same time, started in their order: as tasks inside a loop, else as threads, whose waits
+    take virtual time with a clock in force.
 
     A scheduler, which has begun, decides who runs next, and its decisions are added to `trace`; threads whom it stops
     are added to `switches`, and need a clock with threads in force; `light`: the threads may be greenlets.
 
     Raises:
-        VirtualDeadlock: nobody can run any more, or threads are still under way after ten real seconds.
-        ScheduleMisfit: the scheduler follows a schedule that does not fit.
+        VirtualDeadlock: no branch can run any more; without a clock, threads are under way after ten real seconds.
         BaseException: whatever a branch raised first; the others are waited for.
     """
     if in_loop and scheduler is not None:
@@ -127,23 +128,33 @@ def _as_threads(branches: Sequence[Work[None]]) -> None:
             error = raised
         ended.put((number, error))
 
-    started = [
+    crew = [
         threading.Thread(target=run, args=(number, branch), name=f"client {number + 1}", daemon=True)
         for number, branch in enumerate(branches)
     ]
-    for thread in started:
-        thread.start()
-    errors: dict[int, BaseException] = {}
-    waiting = set(range(len(started)))
-    while waiting:
-        try:
-            number, error = ended.get(timeout=THREADS_PATIENCE_S)
-        except queue.Empty:
-            raise VirtualDeadlock(f"{started[number].name} (a thread)" for number in sorted(waiting)) from None
-        waiting.discard(number)
-        if error is not None:
-            errors[number] = error
-    for thread in started:
+    with mixed(seed=len(crew)):
+        for thread in crew:
+            thread.start() if me() is None else start_virtual(thread)
+        errors = _gathered(crew, ended)
+    for thread in crew:
         thread.join()
     if errors:
         raise errors[min(errors)]
+
+
+def _gathered(
+    crew: Sequence[threading.Thread], ended: queue.Queue[tuple[int, BaseException | None]]
+) -> dict[int, BaseException]:
+    """Wait for every thread to say that it has ended; return what went wrong, by number."""
+    patience_s = THREADS_PATIENCE_S if me() is None else None
+    errors: dict[int, BaseException] = {}
+    waiting = set(range(len(crew)))
+    while waiting:
+        try:
+            number, error = ended.get(timeout=patience_s)
+        except queue.Empty:
+            raise VirtualDeadlock(f"{crew[number].name} (a thread)" for number in sorted(waiting)) from None
+        waiting.discard(number)
+        if error is not None:
+            errors[number] = error
+    return errors

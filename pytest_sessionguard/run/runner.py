@@ -136,7 +136,7 @@ class Runner:
     ) -> CaseResult:
         profile = self.profile
         policy = plans.effective(plan, profile.policy)
-        clock = VirtualClock(threads=scheduler is not None and not in_loop)
+        clock = VirtualClock(threads=True)
         invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
         stage = Stage(
             profile,
@@ -147,7 +147,7 @@ class Runner:
             proven=self._proven,
             folder=None if watch is None else watch.folder,
         )
-        talk = Conversation(plan, stage, self.model(policy, in_loop or clock.threads), self.target)
+        talk = Conversation(plan, stage, self.model(policy), self.target)
         case = Case(plan, talk, invariants, scheduler, self._switch_points.put_into)
         if scheduler is not None:
             scheduler.begin()
@@ -246,13 +246,12 @@ class Runner:
         """Say whether a sync target is called by tasks: then its callers share a loop even though it does not."""
         return self.profile.callers == "tasks" and plans.needs(plan.scenario).at_once
 
-    def model(self, policy: Policy, in_loop: bool) -> Model:
+    def model(self, policy: Policy) -> Model:
         hooks: Any = self.profile.hooks
         return Model(
             policy=policy,
             operations=frozenset(str(verb) for verb in self.profile.operations),
-            # A cleaner that is a task lives in virtual time; one that is a thread still waits in real time.
-            background=in_loop and policy.sweep_interval is not None,
+            background=policy.sweep_interval is not None,
             close_hook=any(declared.role == "close" for declared in hooks.values()),
         )
 

@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_sessionguard.clock import eventloop
+from pytest_sessionguard.clock import eventloop, threads
 from pytest_sessionguard.clock.deadlock import waiting_tasks
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core import durations
@@ -40,6 +40,7 @@ _HARMLESS: Final = frozenset(
 # Virtual time after which an operation is taken to hang: no operation takes an hour of its own accord, and a background
 # cleaner sets timers for ever, so that "no timer is set" alone would never tell.
 PATIENCE_S: Final = 3_600.0
+PATIENCE_US: Final = 3_600_000_000
 
 
 class Patience:
@@ -215,7 +216,11 @@ class Stage:
             if cancellation is not None and self.in_loop:
                 outcome = await self._cut_off(client, operation, cancellation)
             else:
-                outcome = await self.binding.perform(client, operation)
+                with threads.Limit(PATIENCE_US):
+                    outcome = await self.binding.perform(client, operation)
+        except VirtualDeadlock:
+            self.recorder.end(begun, Unknown("the run was cut off"))
+            raise
         except asyncio.CancelledError:
             self.recorder.end(begun, Unknown("the run was cut off"))
             if patience is not None and patience.waiting is not None:
@@ -319,7 +324,7 @@ class Stage:
         if self.in_loop:
             await eventloop.advance(self.clock, span_us)
         else:
-            self.clock.advance(span_us)
+            self.clock.advance(span_us)  # Threads that are due by then come first, see `clock.turns`.
 
     async def set_clock(self, wall_us: int) -> None:
         """Set the wall clock; the monotonic clock does not notice."""

@@ -432,8 +432,7 @@ def test_tasks_that_wait_for_each_other_are_told_as_a_deadlock() -> None:
     assert found.given.startswith("nothing, for ever")
 
 
-def test_threads_that_never_come_back_are_told_as_a_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sessionguard.run.driving.THREADS_PATIENCE_S", 0.05)
+def test_threads_that_never_come_back_are_told_as_a_deadlock() -> None:
     steps = "- create: {as: a}\n- parallel: [[{delete: a}], [{touch: a}]]\n"
     found = violation(run(toys.Stuck, steps))
     assert found.property == "concurrency.deadlock-free"
