@@ -90,7 +90,7 @@ def profile(factory: Any) -> Profile:
 STORY = """
 - create: {as: cart}
 - advance: {to_timeout_of: cart}
-- advance: 1m
+- advance: 61s
 - expect: {count: 0}
 - create: {as: other}
 - advance: 2h
@@ -101,7 +101,7 @@ STORY = """
 def test_a_cleaner_thread_comes_in_time_within_a_story() -> None:
     case = run(profile(Cleaning), STORY)
     assert (case.status, case.reason) == ("held", "")
-    assert case.virtual_us == (31 + 120) * 60_000_000
+    assert case.virtual_us == (31 + 120) * 60_000_000 + 1_000_000
     assert case.exercised["sweep.background"] == 2
     assert not [thread for thread in threading.enumerate() if thread.name == "cleaner"]
 
