@@ -246,12 +246,13 @@ class Runner:
         """Say whether a sync target is called by tasks: then its callers share a loop even though it does not."""
         return self.profile.callers == "tasks" and plans.needs(plan.scenario).at_once
 
-    def model(self, policy: Policy) -> Model:
+    def model(self, policy: Policy, *, background: bool = True) -> Model:
+        """Return what the target is judged by; `background`: its cleaner's promises too."""
         hooks: Any = self.profile.hooks
         return Model(
             policy=policy,
             operations=frozenset(str(verb) for verb in self.profile.operations),
-            background=policy.sweep_interval is not None,
+            background=background and policy.sweep_interval is not None,
             close_hook=any(declared.role == "close" for declared in hooks.values()),
         )
 

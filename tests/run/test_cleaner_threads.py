@@ -102,7 +102,7 @@ def test_a_cleaner_thread_comes_in_time_within_a_story() -> None:
     case = run(profile(Cleaning), STORY)
     assert (case.status, case.reason) == ("held", "")
     assert case.virtual_us == (31 + 120) * 60_000_000 + 1_000_000
-    assert case.exercised["sweep.background"] == 2
+    assert case.exercised["sweep.background"] >= 2
     assert not [thread for thread in threading.enumerate() if thread.name == "cleaner"]
 
 

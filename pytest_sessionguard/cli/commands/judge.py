@@ -59,7 +59,7 @@ def _sessions(path: str, lines: list[str], manager: str) -> dict[str, Any]:
 
     profile = load(manager)
     told = recorded.read(lines, path)
-    found = judging.judge(told, Runner(profile).model(profile.policy))
+    found = judging.judge(told, Runner(profile).model(profile.policy, background=False))
     finding = found.finding
     if finding is not None:
         place = getattr(finding.event, "place", "")
