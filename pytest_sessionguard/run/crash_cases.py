@@ -253,7 +253,7 @@ class _Crashes:
         past = self._past(len(marks), self._lateness())
         if not past.examination.legal:
             return ""  # What was under way could not be judged.
-        at, clock = past.crash.at, VirtualClock()
+        at, clock = past.crash.at, VirtualClock(threads=True)
         clock.monotonic_us, clock.wall_offset_us = at.mono_us, at.wall_us - at.mono_us
         stage = Stage(
             self._runner.profile, self._policy, clock, in_loop=self._in_loop, proven=self._proven, folder=folder
@@ -379,7 +379,7 @@ class _Crashes:
         mono_us = died.mono_us + late_us if self._keeps_monotonic else BOOTED_US
         crash = Note(kind=self._how, at=Stamp(died.wall_us + late_us, mono_us), order=number + 1)
         entries.append(crash)
-        model = self._runner.model(self._policy, self._in_loop)
+        model = self._runner.model(self._policy)
         examination = begin(model).feed(history(entries).entries)
         ids = dict.fromkeys(
             key for state in examination.states for key in state.records if not isinstance(key, Phantom)
