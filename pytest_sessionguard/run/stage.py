@@ -213,11 +213,13 @@ class Stage:
         patience = self._patience()
         try:
             outcome: Outcome
-            if cancellation is not None and self.in_loop:
-                outcome = await self._cut_off(client, operation, cancellation)
-            else:
+            if not self.in_loop:
                 with threads.Limit(PATIENCE_US):
                     outcome = await self.binding.perform(client, operation)
+            elif cancellation is not None:
+                outcome = await self._cut_off(client, operation, cancellation)
+            else:
+                outcome = await self.binding.perform(client, operation)
         except VirtualDeadlock:
             self.recorder.end(begun, Unknown("the run was cut off"))
             raise
