@@ -187,8 +187,6 @@ def unmet(
         missing.append("policy key per_session_timeout")
     if asked.resource and begun.resource is None:
         missing.append("policy key resource")
-    if any(isinstance(step, scenarios.Parallel) and step.schedules for step in plan.scenario.all_steps):
-        missing.append("a version that explores schedules")
     if callers != "tasks" and any(getattr(step, "cancel_at", 0) for step in plan.scenario.all_steps):
         missing.append(f"callers that are tasks, to be cancelled (the profile says callers = {callers})")
     if asked.at_once and callers == "one":

@@ -58,7 +58,8 @@ class CaseResult:
         reason: why it was skipped or is unproven; of an error, the traceback.
         manager: the name of the profile that it ran against.
         schedule: what the scheduler decided; empty where there was none, or nothing to decide.
-        switches: where it stopped threads that could have gone on, in the target's own lines.
+        switches: where it stopped those that could have gone on, in the target's own lines.
+        runs: under how many orders it was run.
         cancelled: how many operations were cancelled, as their steps ask.
     """
 
@@ -78,6 +79,7 @@ class CaseResult:
     schedule: Schedule = NO_SCHEDULE
     switches: tuple[Switch, ...] = ()
     cancelled: int = 0
+    runs: int = 1
     virtual_us: int = 0
     real_s: float = 0.0
     output: str = ""
@@ -264,6 +266,7 @@ def _violation_json(found: ViolationFound) -> dict[str, Any]:
         "given": found.given,
         "policy": list(found.policy_lines),
         "schedule": found.schedule,
+        "switch": found.switch,
         "fault": found.fault,
         "output": found.output,
         "scenario": found.scenario,
@@ -288,6 +291,7 @@ def _case_json(case: CaseResult) -> dict[str, Any]:
         "unjudged": dict(sorted(case.unjudged.items())),
         "manager": case.manager,
         "behaviour": dict(sorted(case.behaviour.items())),
+        "runs": case.runs,
         "steps": case.steps,
         "operations": case.operations,
         "virtual_s": case.virtual_us / 1_000_000,
@@ -306,6 +310,7 @@ def result_schema() -> dict[str, Any]:
         summary=text,
         given=text,
         schedule=text,
+        switch=text,
         fault=text,
         output=text,
         scenario=text,
@@ -321,7 +326,7 @@ def result_schema() -> dict[str, Any]:
     )
     case = _object(
         **dict.fromkeys(["scenario", "cell", "path", "reason", "manager"], text),
-        **dict.fromkeys(["line", "violations", "steps", "operations"], whole),
+        **dict.fromkeys(["line", "violations", "runs", "steps", "operations"], whole),
         status={"enum": list(CASE_STATUSES)},
         exercised={"type": "object", "additionalProperties": whole},
         unjudged={"type": "object", "additionalProperties": text},

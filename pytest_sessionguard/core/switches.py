@@ -25,9 +25,11 @@ class Switch:
 
     def __str__(self) -> str:
         place = f"at {self.place} in {self.function}" if self.place else "before its first step"
-        return f"{letter(self.strand)} stopped {place}, {letter(self.to)} ran"
+        return f"{letter(self.strand)} stopped {place}; {letter(self.to)} ran"
 
 
 def told(switches: Sequence[Switch]) -> str:
     """Return the preemptions in one sentence; empty where there was none."""
+    if len(switches) == 1:
+        return f"{switches[0]}; {letter(switches[0].strand)} went on"
     return "; then ".join(str(switch) for switch in switches)

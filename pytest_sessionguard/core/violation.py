@@ -58,6 +58,7 @@ class ViolationFound:
         operations: what led there, the row at fault remarked.
         expected: what would have been right, one possibility each.
         policy_lines: the lines of the policy that decide.
+        schedule: who ran at each decision, as letters; `switch`: where each was stopped that could have gone on.
         output: what the target printed and logged.
         scenario: the path of a scenario file that shows it; `path`, `line`, `column`: the step that found it.
         replay: one command that repeats it.
@@ -73,6 +74,7 @@ class ViolationFound:
     undeclared: str | None = None
     undeclared_value: str | None = None
     schedule: str = ""
+    switch: str = ""
     fault: str = ""
     output: str = ""
     scenario: str = ""
@@ -95,7 +97,8 @@ class ViolationFound:
             ("given", self.given),
             *(("policy", line) for line in self.policy_lines),
             ("declare", self._advice),
-            ("switch", self.schedule),
+            ("switch", self.switch),
+            ("schedule", self.schedule),
             ("fault", self.fault),
             ("scenario", self.place if self.path else self.scenario),
             ("replay", self.replay),

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from pytest_sessionguard.core.schedule import NOBODY, Schedule, Scheduler, Settings
+from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.explore import schedulers
+from pytest_sessionguard.explore.standing import stopped
 
 NO_SCHEDULE: Final = Schedule()
 
@@ -25,20 +27,24 @@ class Counted:
     """A scheduler of which it is counted how often it preempts.
 
     Attributes:
-        preemptions: how often, in this run.
+        preemptions: how often, in this run; `switches`: where tasks were stopped by it.
     """
 
     def __init__(self, inner: Scheduler) -> None:
         self._inner = inner
         self.preemptions = 0
+        self.switches: list[Switch] = []
 
     def begin(self) -> None:
         self.preemptions = 0
+        self.switches.clear()
         self._inner.begin()
 
     def choose(self, enabled: Sequence[int], current: int) -> int:
         chosen = self._inner.choose(enabled, current)
-        self.preemptions += preempts(chosen, enabled, current)
+        if preempts(chosen, enabled, current):
+            self.preemptions += 1
+            self.switches.append(stopped(current, chosen))
         return chosen
 
     def end(self) -> bool:
@@ -65,7 +71,7 @@ class Gradual:
         self.complete = False
         self._left = runs_max
         self._in_order_left = int(runs_max * _IN_ORDER) or 1 if drawn else runs_max
-        self._drawn = Counted(schedulers.make("pct", Settings(seed=seed)))
+        self._drawn = schedulers.make("pct", Settings(seed=seed))
         self._draws = False
         # By number of preemptions: decisions to repeat.
         self._waiting: list[deque[tuple[int, ...]]] = [deque([()])]

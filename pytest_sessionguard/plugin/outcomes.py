@@ -14,6 +14,8 @@ from typing import Any, Final
 import pytest
 
 from pytest_sessionguard.core.result import CaseResult, Row, ViolationFound
+from pytest_sessionguard.core.schedule import Schedule
+from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.errors import HarnessError, Violation
 
@@ -86,6 +88,10 @@ def case_of(carried: dict[str, Any]) -> CaseResult:
         tuples = {"expected": tuple(found["expected"]), "policy_lines": tuple(found["policy_lines"]), "also": ()}
         violations.append(ViolationFound(**{**found, **tuples, "operations": rows}))
     mappings = {name: FrozenMap(carried[name]) for name in ("exercised", "unjudged", "behaviour")}
-    return CaseResult(
-        **{**carried, **mappings, "violations": tuple(violations), "warnings": tuple(carried["warnings"])}
-    )
+    tuples = {
+        "violations": tuple(violations),
+        "warnings": tuple(carried["warnings"]),
+        "switches": tuple(Switch(**switch) for switch in carried["switches"]),
+    }
+    schedule = Schedule(tuple(carried["schedule"]["choices"]))
+    return CaseResult(**{**carried, **mappings, **tuples, "schedule": schedule})

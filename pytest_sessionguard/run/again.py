@@ -10,6 +10,7 @@ from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.schedule import Settings
 from pytest_sessionguard.explore import schedulers
 from pytest_sessionguard.explore.gradual import Counted, Gradual
+from pytest_sessionguard.run.orders import with_schedule
 from pytest_sessionguard.run.runner import Runner
 
 
@@ -26,7 +27,7 @@ class Again:
             UsageError: the schedule or the plan does not fit the target.
         """
         scheduler = Counted(schedulers.make("replay", Settings(schedule=schedules.parse(schedule))))
-        case = self._runner.run(plan, scheduler)
+        case = with_schedule(self._runner.run(plan, scheduler), scheduler.switches)
         return Ran(case=case, schedule=str(case.schedule), preemptions=scheduler.preemptions)
 
     def some(

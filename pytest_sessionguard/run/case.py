@@ -31,6 +31,7 @@ from pytest_sessionguard.run.expectations import Expectations
 from pytest_sessionguard.run.fit import data_is_left_out
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.looking import Mismatch
+from pytest_sessionguard.run.orders import Orders
 from pytest_sessionguard.target.making import NeedsLoop, factory_of, named
 from pytest_sessionguard.target.refusals import told, where
 
@@ -317,6 +318,8 @@ class Case:
             return run
 
         stopped: Stopped | None = None
+        if isinstance(self._scheduler, Orders):
+            self._scheduler.enter(step)
         try:
             branches = [branch(*one) for one in enumerate(step.branches)]
             light = False

@@ -28,7 +28,7 @@ from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 from pytest_sessionguard.explore import threads
-from pytest_sessionguard.run import driving
+from pytest_sessionguard.run import driving, orders
 from pytest_sessionguard.run.case import Case, Unfit
 from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
 from pytest_sessionguard.run.fit import misfits, must_be_given, templates_of
@@ -88,6 +88,8 @@ class Runner:
     def run(self, plan: Plan, scheduler: Scheduler | None = None, watch: Watch | None = None) -> CaseResult:
         """Run one plan; a scheduler decides who runs next where branches run at once.
 
+        Without one a plan that asks for orders (`schedules`) is run under each of them.
+
         Args:
             watch: is there while it runs.
 
@@ -98,6 +100,10 @@ class Runner:
         missing = self._missing(plan)
         if missing:
             return self._case(plan, "skipped", f"needs {'; '.join(missing)}")
+        if scheduler is None and watch is None and orders.asked(plan.scenario.all_steps):
+            every = orders.Orders()
+            explored = self.explore(plan, every, runs_max=orders.RUNS_MAX)
+            return orders.together(explored.cases, every, complete=explored.exhaustive)
         began_s = time.perf_counter()
         if self._in_loop is None:
             self._in_loop = wants_loop(self.profile)

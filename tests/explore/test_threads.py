@@ -121,9 +121,9 @@ def test_a_switch_is_told_by_the_line_where_a_strand_stood() -> None:
     (switch,) = found.switches
     assert (switch.strand, switch.to, switch.function) == (0, 1, "HitsAugmented.hit")
     assert switch.place.endswith(f"racy.py:{line}")
-    assert told(found.switches) == f"A stopped at {switch.place} in HitsAugmented.hit, B ran"
+    assert told(found.switches) == f"A stopped at {switch.place} in HitsAugmented.hit; B ran; A went on"
     assert told([Switch(strand=1, to=0, place="")] * 2) == "; then ".join(
-        ["B stopped before its first step, A ran"] * 2
+        ["B stopped before its first step; A ran"] * 2
     )
 
 

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from pytest_sessionguard.core.result import CaseResult, Row, ViolationFound
+from pytest_sessionguard.core.schedule import Schedule
+from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.errors import HarnessError, Violation
 from pytest_sessionguard.plugin import outcomes
@@ -22,6 +24,8 @@ CASE = CaseResult(
     exercised=FrozenMap({"limit.enforced": 2}),  # type: ignore[arg-type]  # a FrozenMap maps to what it was given
     unjudged=FrozenMap({"expiry.idle": "never"}),  # type: ignore[arg-type]
     warnings=("odd",),
+    schedule=Schedule((0, 1, 1, 0)),
+    switches=(Switch(strand=0, to=1, place="a.py:3", function="get"),),
 )
 
 
