@@ -126,6 +126,8 @@ def _alone(step: Step) -> dict[str, Tree]:
         tree["cancel_at"] = _count(step.cancel_at)
     if step.client:
         tree["client"] = _value(step.client)
+    if step.cancel_at:
+        tree["cancel_at"] = _count(step.cancel_at)
     return tree
 
 

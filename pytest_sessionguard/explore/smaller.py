@@ -232,6 +232,9 @@ def simpler(step: AnyStep) -> Iterator[AnyStep]:
 
 def _simpler_alone(step: Step) -> Iterator[Step]:
     plain: dict[str, Any]
+    for earlier in (0, 1):
+        if isinstance(step.cancel_at, int) and step.cancel_at > earlier:
+            yield replace(step, cancel_at=earlier)
     for plain in ({"client": ""}, {"capture": EMPTY}, {"answer": EMPTY}, {"refused": None}):
         bare = replace(step, **plain)
         if bare != step:

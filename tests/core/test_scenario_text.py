@@ -137,6 +137,10 @@ def operations(draw: Any) -> Step:
         case 3:
             verb, arguments = "list", draw(st.fixed_dictionaries({}, optional={"owner": values}))
     more: dict[str, Any] = {"refused": draw(refusals), "client": draw(clients), "label": draw(labels)}
+    if draw(st.integers(0, 5)) == 0:
+        return a_step(
+            verb, arguments, client=more["client"], cancel_at=draw(st.sampled_from([3, Count(Variable("limit"))]))
+        )
     if more["refused"] is None and draw(st.booleans()):
         more["cancel_at"] = draw(st.integers(1, 99) | st.just(Count(Variable("limit"))))
     elif more["refused"] is None:
@@ -225,6 +229,22 @@ FILES = sorted([*(ROOT / "scenarios").glob("*.session.yaml"), *(ROOT / "tests/ru
 def test_every_story_reads_back_equal(path: Path) -> None:
     scenario = placeless(scenario_files.load(path))
     assert typed(placeless(read_back(scenario))) == typed(scenario)
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        (Step, "verb arguments place refused answer capture client label cancel_at"),
+        (Parallel, "branches place schedules label verb"),
+        (Repeat, "times counter steps place label verb"),
+        (Eventually, "within_us every_us expect place label verb"),
+        (Scenario, "title path place steps requires matrix figures start finally_ invariants markers fixtures lines"),
+    ],
+)
+def test_whatever_a_scenario_may_say_is_written(kind: type, known: str) -> None:
+    assert {field.name for field in fields(kind)} == set(known.split()), (
+        "write it in scenario_text.py, and name it here"
+    )
 
 
 # -- how it reads ---------------------------------------------------------------------------------------------------
