@@ -122,8 +122,6 @@ def _alone(step: Step) -> dict[str, Tree]:
             quoted(name): quoted(".".join((path[0].removesuffix("_us"), *path[1:])))
             for name, path in step.capture.items()
         }
-    if step.cancel_at:
-        tree["cancel_at"] = _count(step.cancel_at)
     if step.client:
         tree["client"] = _value(step.client)
     if step.cancel_at:

@@ -137,10 +137,6 @@ def operations(draw: Any) -> Step:
         case 3:
             verb, arguments = "list", draw(st.fixed_dictionaries({}, optional={"owner": values}))
     more: dict[str, Any] = {"refused": draw(refusals), "client": draw(clients), "label": draw(labels)}
-    if draw(st.integers(0, 5)) == 0:
-        return a_step(
-            verb, arguments, client=more["client"], cancel_at=draw(st.sampled_from([3, Count(Variable("limit"))]))
-        )
     if more["refused"] is None and draw(st.booleans()):
         more["cancel_at"] = draw(st.integers(1, 99) | st.just(Count(Variable("limit"))))
     elif more["refused"] is None:
