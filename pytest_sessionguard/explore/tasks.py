@@ -16,6 +16,7 @@ from typing import Any, Final
 from pytest_sessionguard.clock.deadlock import waiting_tasks
 from pytest_sessionguard.core.schedule import NOBODY, Scheduler, letter
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock, VirtualLivelock
+from pytest_sessionguard.explore import accesses
 
 Client = Callable[[], Coroutine[Any, Any, None]]
 
@@ -44,7 +45,12 @@ async def at_once(
     tasks = [control.start(client, f"client {letter(number)}") for number, client in enumerate(clients)]
     control.take_over()
     try:
-        await control.over
+        observe = getattr(scheduler, "observe", None)
+        if observe is None:
+            await control.over
+        else:
+            with accesses.heard_by(lambda key, is_write: observe(control.current, key, is_write)):
+                await control.over
     except BaseException:
         control.give_back()
         for task in tasks:
@@ -80,6 +86,11 @@ class _Control:
         self._unfair_to = NOBODY
         self._steps_max = steps_max
         self._in_force = False
+
+    @property
+    def current(self) -> int:
+        """The strand that runs, or ran last."""
+        return self._current
 
     def start(self, client: Client, name: str) -> asyncio.Task[None]:
         # Never eager: that a client starts is a decision too.
@@ -159,7 +170,7 @@ class _Control:
                     if loop._stopping:
                         return
                     continue
-                kept = current
+                kept = self._current = current
                 handle = handles[current]
                 handles[current] = None
                 if not handle._cancelled:
