@@ -112,6 +112,7 @@ class Operation:
     Shape: `data` a frozen value of the profile's data type; `changes` a FrozenMap.
     Attributes:
         fails: whether the attached resource raises when it is closed.
+        stale: whether it works on the session object that the client holds, however old that is.
     """
 
     verb: str
@@ -125,6 +126,7 @@ class Operation:
     timeout_us: int | Unset | None = UNSET
     resource: str | Unset = UNSET
     fails: bool | Unset = UNSET
+    stale: bool | Unset = UNSET
     n: int | Unset = UNSET
 
     def __str__(self) -> str:

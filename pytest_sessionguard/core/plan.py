@@ -40,11 +40,13 @@ class Plan:
     Attributes:
         cell: variable of the matrix -> its value in this case.
         name: the cell as text ("early=1s,limit=3"), empty where there is no matrix.
+        forgiving: a step that turns out to have nothing to work with is passed over: nobody has thought the story out.
     """
 
     scenario: Scenario
     cell: FrozenMap = EMPTY
     name: str = ""
+    forgiving: bool = False
 
     @property
     def title(self) -> str:

@@ -115,6 +115,7 @@ class Result:
         violations: the first of each shape; `also` of each names the other cases that show it.
         nondeterministic: violations that did not replay, as text.
         interrupted: whether the run was cut short, so that what is missing is unproven.
+        ran: how many cases ran, where `cases` keeps only those that are worth a word; None: all of them.
     """
 
     target: str
@@ -128,6 +129,7 @@ class Result:
     virtual_us: int = 0
     warnings: tuple[str, ...] = ()
     interrupted: bool = False
+    ran: int | None = None
 
     def count(self, status: str) -> int:
         """Return how many cases have the status."""
@@ -232,7 +234,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "verdict": result.verdict,
         "duration_s": round(result.duration_s, 6),
         "virtual_s": result.virtual_us / 1_000_000,
-        "cases": sum(case.status != "skipped" for case in result.cases),
+        "cases": result.ran if result.ran is not None else sum(case.status != "skipped" for case in result.cases),
         "interrupted": result.interrupted,
         "properties": [
             {"name": item.name, "status": item.status, "cases": item.cases, "reason": item.reason}

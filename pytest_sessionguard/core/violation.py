@@ -139,6 +139,24 @@ def shape_of(found: ViolationFound) -> tuple[str, ...]:
     return (found.property, ", ".join(verbs), plain(found.given or found.summary), *wanted)
 
 
+_NUMBER: Final = re.compile(r"(?<![\w])-?\d[\w.]*")
+_ID: Final = re.compile(r"\bid=[^\s,]+")
+_LISTED: Final = re.compile(r"\[[^\[\]]*\]")
+_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+def kind_of(found: ViolationFound) -> tuple[str, ...]:
+    """Return what two violations have in common that are most likely one bug, whatever programs have shown it.
+
+    That is the property, the operation at fault, and what sort of answer it gave: data, ids and numbers left out.
+    """
+    verbs = dict.fromkeys(row.operation.partition("(")[0] for row in found.operations if row.remark)
+    given = found.given or found.summary
+    for strange in (_HELD, _HELD, _LISTED, _ID, _QUOTED, _NUMBER):
+        given = strange.sub("...", given)
+    return (found.property, ", ".join(verbs), given.partition(" at ")[0])
+
+
 def distinct(shown: Iterable[tuple[tuple[str, str], ViolationFound]]) -> tuple[ViolationFound, ...]:
     """Return the first violation of each shape, with the cases that show it too.
 

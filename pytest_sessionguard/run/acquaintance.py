@@ -19,7 +19,7 @@ from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.scenario import Place, RawId, Step
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, show
 from pytest_sessionguard.errors import Fault, UsageError, did_you_mean
-from pytest_sessionguard.run.fit import must_be_given
+from pytest_sessionguard.target.abilities import must_be_given
 from pytest_sessionguard.target.session_objects import conform, smallest
 from pytest_sessionguard.target.shape import Profile
 
@@ -70,6 +70,7 @@ class Acquaintance:
         self._meant: dict[str, Hashable] = {}
         self._refused: dict[str, str] = {}
         self._known: dict[Hashable, Known] = {}
+        self._told: dict[Hashable, str] = {}
         self._chosen = 0
 
     # -- names
@@ -90,6 +91,10 @@ class Acquaintance:
             text = f"no session is named {name!r} by now{did_you_mean(name, self._ids)}"
             raise UsageError([Fault(place.path, place.line, place.column, text)])
         return self._ids[name]
+
+    def has_heard_of(self, reference: Any) -> bool:
+        """Say whether the reference is to a session that there is, or was to be; an id written out is one."""
+        return not isinstance(reference, str) or reference in self._ids or reference in self._refused
 
     def _of_their_kind(self, written: Hashable) -> Hashable:
         """Return an id written out as text as one of the kind that the manager gives, where that is another."""
@@ -115,7 +120,8 @@ class Acquaintance:
     def shown(self, text: str) -> str:
         """Return the text with ids replaced by the names that the story gave them."""
         short: dict[str, str] = {}
-        for name, session_id in (*self._ids.items(), *self._meant.items()):
+        unnamed = ((name, session_id) for session_id, name in self._told.items())
+        for name, session_id in (*self._ids.items(), *self._meant.items(), *unnamed):
             if isinstance(session_id, str) and len(session_id) > _SHORT:
                 text = text.replace(repr(session_id), name)
             else:
@@ -142,6 +148,8 @@ class Acquaintance:
         if not isinstance(outcome, Ok):
             return
         answer = outcome.answer
+        if answer.id is not UNSET and answer.id not in self._told:
+            self._told[answer.id] = f"<id {len(self._told) + 1}>"
         absent = answer.absent in ("none", "false") or answer.found is False or answer.flag is False
         if operation.verb == "create":
             made = answer.id if answer.id is not UNSET else operation.id
@@ -251,7 +259,7 @@ def _renamed(match: re.Match[str], names: dict[str, str]) -> str:
 
 
 # Named alike in a step and in an operation.
-_SAME = ("id", "owner", "key", "value", "version", "timeout_us", "resource", "fails", "n")
+_SAME = ("id", "owner", "key", "value", "version", "timeout_us", "resource", "fails", "stale", "n")
 
 
 def _with(known: Known, answer: Any) -> Known:

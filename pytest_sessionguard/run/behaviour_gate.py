@@ -16,7 +16,7 @@ from pytest_sessionguard.core.gate_account import BehaviourVerdict
 from pytest_sessionguard.core.gates import INCOMPLETE, MET, MISSED, Count
 from pytest_sessionguard.errors import UsageError
 from pytest_sessionguard.run.coverage_settings import BehaviourGate
-from pytest_sessionguard.run.fit import templates_of
+from pytest_sessionguard.target.abilities import templates_of
 from pytest_sessionguard.target.profile import Profile, load
 
 DEFAULT_MANAGER = "reference"

@@ -6,10 +6,11 @@ steps still run.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from types import ModuleType
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from pytest_sessionguard.core import durations
 from pytest_sessionguard.core import plan as plans
@@ -35,6 +36,9 @@ from pytest_sessionguard.run.orders import Orders
 from pytest_sessionguard.target.making import NeedsLoop, factory_of, named
 from pytest_sessionguard.target.refusals import told, where
 
+# What of a step names a session that must be there.
+_SESSIONS: Final = ("session", "to_timeout_of")
+
 
 class Unfit(Exception):
     """The story turned out not to fit what the target promises: `need` says what it takes."""
@@ -42,6 +46,10 @@ class Unfit(Exception):
     def __init__(self, need: str) -> None:
         self.need = need
         super().__init__(f"needs {need}")
+
+
+class Bygone(Exception):
+    """A step of a story that nobody has thought out goes to an instant that is past, or that there is not."""
 
 
 class Case:
@@ -119,7 +127,10 @@ class Case:
         match step:
             case Step():
                 self.steps += 1
-                await self._alone(scenarios.fill(step, self._variables), client)
+                if self.plan.forgiving:
+                    await self._attempted(step, client)
+                else:
+                    await self._alone(scenarios.fill(step, self._variables), client)
             case Repeat():
                 await self._repeat(scenarios.fill(step, self._variables), client)
                 return
@@ -142,6 +153,16 @@ class Case:
         except NeverMade as error:
             mismatch = Mismatch(expected=f"a session named {error.name}", given=error.answer)
             raise self._talk.unmet(step.place, mismatch) from None
+
+    async def _attempted(self, step: Step, client: str) -> None:
+        """Do a step that nobody has thought out, unless it speaks of what there is not."""
+        if any(name not in self._variables for name in scenarios.variables_of((step.arguments, step.answer))):
+            return
+        told: Any = step.arguments
+        if not all(self._talk.sessions.has_heard_of(told[name]) for name in _SESSIONS if name in told):
+            return
+        with contextlib.suppress(NeverMade, Bygone):
+            await self._done(scenarios.fill(step, self._variables), str(step.client) or client)
 
     async def _done(self, step: Step, who: str) -> None:
         match step.verb:
@@ -220,6 +241,8 @@ class Case:
             try:
                 self._variables[str(name)] = replies.captured(path, event.outcome)
             except LookupError as error:
+                if self.plan.forgiving:
+                    continue
                 raise self._talk.unmet(
                     step.place, Mismatch(expected=f"an answer with {error.args[0]}", given=str(event.outcome)), event
                 ) from None
@@ -238,11 +261,15 @@ class Case:
             session_id = self._talk.sessions.id_of(told["to_timeout_of"], step.place)
             left_us = self._talk.examination.left_us(session_id, self.stage.recorder.stamp())
             if left_us is None:
+                if self.plan.forgiving:
+                    raise Bygone
                 text = f"advance: {told['to_timeout_of']} has no timeout to go to, or is over already"
                 raise UsageError([Fault(step.place.path, step.place.line, step.place.column, text)])
             span_us = left_us
         span_us += told.get("plus_us", 0) - told.get("minus_us", 0)
         if span_us < 0:
+            if self.plan.forgiving:
+                raise Bygone
             if "to_timeout_of" in told:
                 self._refuse_short_timeouts(-span_us)
             text = f"advance: that instant is {durations.show(-span_us)} in the past; time only moves on"
@@ -266,6 +293,9 @@ class Case:
 
     async def _set_clock(self, step: Step) -> None:
         told: Any = step.arguments
+        if "zone" in told:
+            self.stage.set_zone(str(told["zone"]))
+            return
         now_us = self.stage.recorder.stamp().wall_us
         await self.stage.set_clock(told.get("to_us", now_us) + told.get("forward_us", 0) - told.get("back_us", 0))
 
@@ -362,7 +392,7 @@ class Case:
 
     async def _look_at_all(self, place: Place) -> None:
         """Look at everything that the invariants speak of."""
-        if self.stage.ended_by_story:
+        if self.stage.ended_by_story or not self.plan.scenario.invariants:
             return
         for operation in self._invariants.operations(self._talk.sessions.ids):
             event = await self._talk.perform(LOOKER, self._talk.sessions.completed(operation), place)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -19,18 +20,19 @@ from pytest_sessionguard.core.operations import Failed, Ok, Operation
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.scenario import Place
 from pytest_sessionguard.core.values import UNSET
-from pytest_sessionguard.core.violation import ViolationFound
+from pytest_sessionguard.core.violation import ViolationFound, kind_of
 from pytest_sessionguard.errors import UsageError
 from pytest_sessionguard.explore.cancelling import Cancellation
-from pytest_sessionguard.run.acquaintance import Acquaintance
+from pytest_sessionguard.run.acquaintance import Acquaintance, NeverMade
 from pytest_sessionguard.run.cancellations import Cancellations
-from pytest_sessionguard.run.fit import must_be_given, tells
 from pytest_sessionguard.run.invariants import ISOLATION
 from pytest_sessionguard.run.looking import Mismatch
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.run.telling import Teller
+from pytest_sessionguard.target.abilities import must_be_given, tells
 
 EXPECTATION: Final = "scenario.expectation"
+ZONES: Final = "expiry.timezone"
 
 # Who looks where a step names no client: its looks are told from the story's own calls.
 LOOKER: Final = "look"
@@ -57,10 +59,15 @@ class Conversation:
         unjudged: what could not be judged -> why.
         behaviour: how often each behaviour was exercised and judged right.
         cancellations: the operations that were cancelled.
+
+    `known`: the kinds of violations that were told before, and are told briefly from then on; None: all in full.
     """
 
-    def __init__(self, plan: Plan, stage: Stage, model: Model, target: str) -> None:
+    def __init__(
+        self, plan: Plan, stage: Stage, model: Model, target: str, *, known: set[tuple[str, ...]] | None = None
+    ) -> None:
         self.stage = stage
+        self._plan = plan
         self.sessions = Acquaintance(stage.profile, stage.policy)
         self.teller = Teller(plan, target, stage, self.sessions)
         self.examination: Examination = begin(model)
@@ -70,6 +77,7 @@ class Conversation:
         self.cancellations = Cancellations()
         self.batched = False
         self._told = False
+        self._known = known
 
     # -- performing and judging -------------------------------------------------------------------------------------
 
@@ -81,6 +89,9 @@ class Conversation:
         Returns the reading where that gave no session: then the operation was not done.
         """
         where_it_stands = str(place)
+        if operation.stale is True:
+            event = await self.stage.perform(client, self._with_old(client, operation), where_it_stands)
+            return self._learnt(event)
         reading = await self._read_version(client, operation, where_it_stands)
         if reading is None:
             reading = await self.stage.fresh_holder(client, operation.verb, operation.id, where_it_stands)
@@ -92,10 +103,29 @@ class Conversation:
             event = await self.stage.perform(client, self.sessions.completed(operation), where_it_stands, cancellation)
             if cancellation is not None:
                 self.cancellations.note(event, cancellation)
+        return self._learnt(event)
+
+    def _learnt(self, event: Event) -> Event:
         self.sessions.learn(event)
         if not self.batched:
             self.judge()
         return event
+
+    def _with_old(self, client: str, operation: Operation) -> Operation:
+        """Return an operation that works on the session object that the client has, as it is said on the record.
+
+        Where writes made at once conflict, the change builds on the version that the object was read with.
+
+        Raises:
+            NeverMade: the client has none.
+        """
+        binding = self.stage.binding
+        if operation.id is UNSET or not binding.holds(client, operation.id):
+            raise NeverMade(f"an object of {operation.id!r}", "nothing that client held")
+        asked = self.sessions.completed(operation)
+        if asked.version is UNSET and self.stage.policy.concurrent_updates == "conflict":
+            asked = replace(asked, version=binding.version_held(client, operation.id))
+        return asked
 
     async def _read_version(self, client: str, operation: Operation, place: str) -> Event | None:
         """Read the session where an operation must be given its version and nobody knows it by now."""
@@ -123,8 +153,11 @@ class Conversation:
             Stopped: an answer that the model does not allow.
         """
         entries = self.stage.recorder.take()
-        self.examination, exercised = behaviour.feed(self.examination, entries)
-        self.behaviour.update(exercised)
+        if self._plan.forgiving:  # Nobody asks which behaviours a search has exercised.
+            self.examination = self.examination.feed(entries)
+        else:
+            self.examination, exercised = behaviour.feed(self.examination, entries)
+            self.behaviour.update(exercised)
         if self.examination.finding is not None and not self._told:
             self._told = True
             raise Stopped(self._of_model)
@@ -148,15 +181,23 @@ class Conversation:
     # -- violations -------------------------------------------------------------------------------------------------
 
     def _of_model(self) -> ViolationFound:
-        history = self.stage.recorder.history()
-        finding = with_undeclared(self.examination, history).finding
+        finding = self.examination.finding
         assert finding is not None
         event = finding.event
         name = finding.property
         outcome = event.outcome if isinstance(event, Event) else None
         if isinstance(outcome, Ok) and any(is_scribbled(part) for part in (outcome.answer.data, outcome.answer.value)):
             name = ISOLATION
-        return self.teller.of_finding(finding, name)
+        elif self.stage.zone.name and name.startswith("expiry."):
+            name = ZONES
+        if self._known is not None:
+            brief = self.teller.of_finding(finding, name, brief=True)
+            kind = kind_of(brief)
+            if kind in self._known:
+                return brief
+            self._known.add(kind)
+        asked = with_undeclared(self.examination, self.stage.recorder.history()).finding
+        return self.teller.of_finding(asked or finding, name)
 
     def unmet(self, place: Place, mismatch: Mismatch, event: Event | None = None) -> Stopped:
         """Return what ends the story where an expectation is not met."""

@@ -13,28 +13,8 @@ from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.operations import VERBS
 from pytest_sessionguard.core.plan import LOOKS, Plan, variables
 from pytest_sessionguard.core.scenario import Step, substitute, variables_of
+from pytest_sessionguard.target.abilities import must_be_given, takes, tells
 from pytest_sessionguard.target.shape import Profile
-from pytest_sessionguard.target.templates import SESSION, Template
-
-# A result word -> the facets that an answer then has; a session's depend on its shape.
-_TOLD: Final[Mapping[str, tuple[str, ...]]] = {
-    "id": ("id", "absent"),
-    "data": ("data", "absent"),
-    "found": ("found",),
-    "flag": ("flag",),
-    "version": ("version", "absent"),
-    "versions": ("versions", "count", "absent"),
-    "count": ("count", "absent"),
-    "ids": ("ids", "count", "absent"),
-    "seconds": ("seconds_us", "absent"),
-    "status": ("status", "absent"),
-    "metrics": ("metrics", "absent"),
-    "value": ("value", "absent"),
-    "session": ("absent",),
-    "nothing": (),
-}
-
-_PARTS: Final = ("id", "owner", "data", "version", "status")
 
 # What a step says -> the arguments of a template, one of which hands it over.
 _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -72,49 +52,6 @@ FACET_OF: Final[Mapping[str, str]] = {
 
 # What is expected of the whole manager: what only ever answers for one owner does not tell it.
 WHOLE: Final = frozenset({"count", "ids"})
-
-
-def templates_of(profile: Profile, verb: str) -> tuple[Template, ...]:
-    """Return the templates of an operation; none where it is not offered."""
-    found: Any = profile.operations.get(verb, ())
-    return tuple(found)
-
-
-def tells(profile: Profile, verb: str) -> frozenset[str]:
-    """Return the facets that an answer of the operation may have."""
-    templates = templates_of(profile, verb)
-    if not templates:
-        return frozenset()
-    found = set(_TOLD[templates[-1].result])
-    shape = profile.session
-    if templates[-1].result == "session":
-        found |= {name for name in _PARTS if getattr(shape, name) is not None}
-    if verb in ("create", "use", "rotate", "resume"):
-        given = {template.result for template in templates}
-        named = verb == "create" and any("id" in template.names for template in templates)
-        if named or "id" in given or ("session" in given and shape.id is not None):
-            found.add("id")
-    return frozenset(found)
-
-
-def takes(profile: Profile, verb: str) -> frozenset[str]:
-    """Return the arguments that the operation's templates hand over; a session object's data can be edited."""
-    names: set[str] = set()
-    for template in templates_of(profile, verb):
-        names |= template.names
-        if template.root == SESSION:
-            names.add("session")
-    return frozenset(names)
-
-
-def must_be_given(profile: Profile, verb: str) -> frozenset[str]:
-    """Return the arguments that the operation's templates hand over in every call."""
-    return frozenset(
-        argument.name
-        for template in templates_of(profile, verb)
-        for argument in template.handed_over
-        if argument.name is not None and not argument.optional
-    )
 
 
 def data_is_left_out(plan: Plan, profile: Profile) -> bool:

@@ -14,7 +14,7 @@ from pytest_sessionguard.core.operations import Ok, Operation
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.properties import PROPERTIES
 from pytest_sessionguard.core.values import UNSET
-from pytest_sessionguard.run.fit import tells
+from pytest_sessionguard.target.abilities import tells
 from pytest_sessionguard.target.shape import Profile
 
 ISOLATION: Final = "data.isolation"

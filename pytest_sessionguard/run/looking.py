@@ -19,7 +19,8 @@ from pytest_sessionguard.core.operations import VERBS, Answer, Ok, Refused
 from pytest_sessionguard.core.plan import LOOKS
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, show
-from pytest_sessionguard.run.fit import FACET_OF, WHOLE, must_be_given, tells, templates_of
+from pytest_sessionguard.run.fit import FACET_OF, WHOLE
+from pytest_sessionguard.target.abilities import must_be_given, tells, templates_of
 from pytest_sessionguard.target.session_objects import conform
 from pytest_sessionguard.target.shape import Profile
 

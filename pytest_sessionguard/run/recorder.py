@@ -43,6 +43,7 @@ class Recorder:
         self._under_way: dict[int, Begun] = {}
         self.began_us = clock.monotonic_us
         self.place = ""
+        self.operations = 0
 
     def stamp(self) -> Stamp:
         """Return this instant on both clocks."""
@@ -77,6 +78,7 @@ class Recorder:
                 place=begun.place,
             )
             self._entries.append(event)
+            self.operations += 1
             self._tell(event)
             return event
 

@@ -31,10 +31,11 @@ from pytest_sessionguard.explore import threads
 from pytest_sessionguard.run import driving, orders
 from pytest_sessionguard.run.case import Case, Unfit
 from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
-from pytest_sessionguard.run.fit import misfits, must_be_given, templates_of
+from pytest_sessionguard.run.fit import misfits
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.run.telling import replay_of
+from pytest_sessionguard.target.abilities import must_be_given, templates_of
 from pytest_sessionguard.target.making import CannotBeMade, NeedsLoop, wants_loop
 from pytest_sessionguard.target.shape import Profile
 
@@ -73,6 +74,9 @@ class Runner:
     """Runs plans against one target, and remembers what it has learnt of it.
 
     `target`: what a command line calls the target, for the command that repeats a case.
+
+    Attributes:
+        known: the kinds of violations that were told in full before, and are told briefly; None: all in full.
     """
 
     def __init__(self, profile: Profile, *, target: str = "") -> None:
@@ -82,6 +86,8 @@ class Runner:
         self._was_made = False
         self._proven: set[str] = set()
         self._switch_points = threads.switch_points()
+        self.known: set[tuple[str, ...]] | None = None
+        self._of: dict[FrozenMap, tuple[Policy, tuple[str, ...]]] = {}
 
     # -- one case ---------------------------------------------------------------------------------------------------
 
@@ -97,7 +103,7 @@ class Runner:
             UsageError: the profile does not fit the manager, or the story speaks of a session that is not there.
             ScheduleMisfit: the scheduler follows a schedule that does not fit.
         """
-        missing = self._missing(plan)
+        missing = () if plan.forgiving else self.missing(plan)
         if missing:
             return self._case(plan, "skipped", f"needs {'; '.join(missing)}")
         if scheduler is None and watch is None and orders.asked(plan.scenario.all_steps):
@@ -141,9 +147,9 @@ class Runner:
         self, plan: Plan, in_loop: bool, began_s: float, scheduler: Scheduler | None, watch: Watch | None
     ) -> CaseResult:
         profile = self.profile
-        policy = plans.effective(plan, profile.policy)
+        policy, promised = self._of_figures(plan)
         clock = VirtualClock(threads=True)
-        invariants = Invariants(plan.scenario.invariants, profile, policy, claims(profile, policy))
+        invariants = Invariants(plan.scenario.invariants, profile, policy, promised)
         stage = Stage(
             profile,
             policy,
@@ -153,7 +159,7 @@ class Runner:
             proven=self._proven,
             folder=None if watch is None else watch.folder,
         )
-        talk = Conversation(plan, stage, self.model(policy), self.target)
+        talk = Conversation(plan, stage, self.model(policy), self.target, known=self.known)
         case = Case(plan, talk, invariants, scheduler, self._switch_points.put_into)
         if scheduler is not None:
             scheduler.begin()
@@ -213,7 +219,7 @@ class Runner:
             behaviour=counts(talk.behaviour),
             unjudged=cast("dict[str, str]", FrozenMap(unjudged)),
             steps=case.steps,
-            operations=len(history.events),
+            operations=talk.stage.recorder.operations,
             schedule=Schedule(tuple(case.trace)),
             switches=tuple(case.switches),
             cancelled=talk.cancellations.fired,
@@ -236,9 +242,17 @@ class Runner:
             **more,
         )
 
+    def _of_figures(self, plan: Plan) -> tuple[Policy, tuple[str, ...]]:
+        """Return the policy with the figures that the plan wishes for, and what the profile then claims."""
+        figures = plan.figures
+        if figures not in self._of:
+            policy = plans.effective(plan, self.profile.policy)
+            self._of[figures] = policy, claims(self.profile, policy)
+        return self._of[figures]
+
     # -- what the target is ------------------------------------------------------------------------------------------
 
-    def _missing(self, plan: Plan) -> tuple[str, ...]:
+    def missing(self, plan: Plan) -> tuple[str, ...]:
         """Return what the plan needs and the target lacks."""
         profile = self.profile
         adjustable = frozenset(profile.placeholders) & frozenset(FIGURES)

@@ -96,6 +96,9 @@ _NEW_NAME: Final = Entry(
 _KEY: Final = Entry(name="key", takes="text", summary="the key in the session's data", required=True)
 _VALUE: Final = Entry(name="value", takes="value", summary="the value", required=True)
 _OWNER: Final = Entry(name="owner", takes="value", summary="only this owner's sessions")
+_STALE: Final = Entry(
+    name="stale", takes="flag", summary="works on the session object that the client holds, however old it is by now"
+)
 _VERSION: Final = Entry(name="version", takes="value", summary="the version that the change builds on")
 
 HEADER: Final = (
@@ -198,6 +201,7 @@ EXPECT_ENTRIES: Final = (
 def _operation(verb: str) -> StepKind:
     described = VERBS[verb]
     entries = _OPERATION_ENTRIES.get(verb, (_SESSION,) if described.addresses == "session" else ())
+    entries += (_STALE,) if described.addresses == "session" else ()
     named = {entry.name for entry in entries}
     short = "session" if "session" in named and not {entry.name for entry in entries[1:] if entry.required} else ""
     return StepKind(verb=verb, summary=described.summary, entries=entries, short=short, modifiers=_PLAIN)
@@ -218,12 +222,13 @@ _BESIDE: Final = (
     ),
     StepKind(
         verb="set_clock",
-        summary="sets the wall clock; the monotonic clock runs on undisturbed",
-        one_of=("back", "forward", "to"),
+        summary="sets the wall clock, or the time zone; the monotonic clock runs on undisturbed",
+        one_of=("back", "forward", "to", "zone"),
         entries=(
             Entry(name="back", takes="duration", summary="back by this long"),
             Entry(name="forward", takes="duration", summary="forward by this long"),
             Entry(name="to", takes="instant", summary="to this instant"),
+            Entry(name="zone", takes="text", summary="the local time zone from now on: a name, or as POSIX writes TZ"),
         ),
     ),
     StepKind(verb="restart", summary="closes the manager in good order and makes it anew on the same store"),

@@ -25,6 +25,7 @@ from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.explore.cancelling import Cancellation, cut_off
 from pytest_sessionguard.run.output import Output
 from pytest_sessionguard.run.recorder import Recorder
+from pytest_sessionguard.run.zone import Zone
 from pytest_sessionguard.target.binding import Binding
 from pytest_sessionguard.target.shape import Profile
 
@@ -68,6 +69,7 @@ class Stage:
 
     Attributes:
         ended_by_story: the story itself has stopped or closed the manager.
+        zone: the local time zone.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Stage:
         self._running = False
         self._closed = True
         self.ended_by_story = False
+        self.zone = Zone()
         self._tick = 0
         self._held_at: dict[tuple[str, Hashable], int] = {}
         self._changed: dict[Hashable, int] = {}
@@ -198,6 +201,7 @@ class Stage:
     def clear(self) -> None:
         """Remove the folder and give the terminal back; may be called again."""
         self.output.__exit__(None, None, None)
+        self.zone.restore()
         if self._has_folder:
             self._has_folder = False
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -327,6 +331,10 @@ class Stage:
             await eventloop.advance(self.clock, span_us)
         else:
             self.clock.advance(span_us)  # Threads that are due by then come first, see `clock.turns`.
+
+    def set_zone(self, name: str) -> None:
+        """Let local time be another zone's until the case is over."""
+        self.zone.set(name)
 
     async def set_clock(self, wall_us: int) -> None:
         """Set the wall clock; the monotonic clock does not notice."""

@@ -39,8 +39,8 @@ class Teller:
         """Let the row of an operation carry a remark, unless it has one."""
         self._remarks.setdefault(event.return_order, text)
 
-    def of_finding(self, finding: Finding, name: str) -> ViolationFound:
-        """Return the violation that the model has found."""
+    def of_finding(self, finding: Finding, name: str, *, brief: bool = False) -> ViolationFound:
+        """Return the violation that the model has found; of one told briefly, the row at fault alone."""
         event = finding.event
         given = self._sessions.shown(finding.given)
         expected = tuple(dict.fromkeys(self._sessions.shown(one) for one in finding.expected))
@@ -58,6 +58,7 @@ class Teller:
             fault=event,
             remark=f"expected {right}" if isinstance(event, Event) else given,
             finding=finding,
+            brief=brief,
         )
 
     def of_expectation(self, name: str, place: Place | None, mismatch: Mismatch, event: Event | None) -> ViolationFound:
@@ -116,13 +117,14 @@ class Teller:
         fault: Entry | None,
         remark: str,
         finding: Finding | None = None,
+        brief: bool = False,
     ) -> ViolationFound:
         path, line, column = _parts(place)
         story = self._plan.scenario
         return ViolationFound(
             property=name,
             summary=summary,
-            operations=self._rows(fault, remark),
+            operations=self._rows(fault, remark) if not brief or fault is None else (self._row(fault, fault, remark),),
             expected=expected,
             given=given,
             policy_lines=finding.policy_lines if finding is not None else (),

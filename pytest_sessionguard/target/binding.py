@@ -14,14 +14,14 @@ from typing import Any, Final, cast
 
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome
 from pytest_sessionguard.core.policy import Policy
-from pytest_sessionguard.core.values import UNSET, Unset, thaw
+from pytest_sessionguard.core.values import UNSET, Unset, freeze, thaw
 from pytest_sessionguard.errors import HarnessError, UsageError, Violation
 from pytest_sessionguard.target import making, placeholders, session_objects, supplies
 from pytest_sessionguard.target.answers import Reader, Unreadable
-from pytest_sessionguard.target.calls import NAMING, Call, editing_step, uses_session
+from pytest_sessionguard.target.calls import NAMING, Call, Steps, steps_of
 from pytest_sessionguard.target.checking import check_live, unfitting
 from pytest_sessionguard.target.making import Made, NeedsLoop, settled
-from pytest_sessionguard.target.refusals import Refusals, told, where
+from pytest_sessionguard.target.refusals import refusals_of, told, where
 from pytest_sessionguard.target.session_objects import NoSuchPart
 from pytest_sessionguard.target.shape import Hook, Profile
 from pytest_sessionguard.target.templates import Template
@@ -48,7 +48,7 @@ class Binding:
         self.profile = profile
         self.policy = policy
         self.reader = Reader(profile)
-        self._refusals = Refusals(profile.errors)
+        self._refusals = refusals_of(profile.errors)
         self._noted = noted
         self._in_loop = in_loop
         self._scribble = scribble
@@ -137,16 +137,18 @@ class Binding:
 
     def wants_session(self, verb: str) -> bool:
         """Say whether the operation needs a session object that no earlier step of its own templates gives."""
-        for template in self._templates(verb):
-            if uses_session(template):
-                return True
-            if template.result == "session":
-                return False
-        return False
+        return self._templates(verb).wants_session
 
     def holds(self, client: str, session_id: Hashable) -> bool:
         """Say whether the client holds an object of the session."""
         return (client, session_id) in self._held
+
+    def version_held(self, client: str, session_id: Hashable) -> Hashable | Unset:
+        """Return the version that the client's object of the session was read with; UNSET where it tells none."""
+        path = self.profile.session.version
+        if path is None:
+            return UNSET
+        return freeze(session_objects.part(self._held[client, session_id], path))
 
     def hold(self, client: str, session_id: Hashable, session: Any) -> None:
         """Let the client hold an object of the session."""
@@ -188,11 +190,13 @@ class Binding:
         return outcome
 
     async def _steps(self, call: Call) -> Outcome:
-        templates = self._templates(call.operation.verb)
-        editing = editing_step(templates, call.operation)
+        steps = self._templates(call.operation.verb)
+        editing = steps.edits(call.operation)
         outcome: Outcome = Ok(Answer())
-        for number, template in enumerate(templates):
-            if call.session is None and uses_session(template):
+        # One that works on an object read before takes up where the steps have such an object.
+        first = 0 if call.operation.stale is not True or steps.given_at is None else steps.given_at + 1
+        for number, template in enumerate(steps.templates[first:], start=first):
+            if call.session is None and steps.using[number]:
                 if number:
                     return outcome  # The step before gave no session: that is the answer.
                 raise UsageError(
@@ -226,11 +230,11 @@ class Binding:
             self._proven.add(template.text)
         return outcome
 
-    def _templates(self, verb: str) -> tuple[Template, ...]:
-        templates: Any = self.profile.operations.get(verb)
-        if templates is None:
+    def _templates(self, verb: str) -> Steps:
+        steps = steps_of(self.profile.operations, verb)
+        if steps is None:
             raise UsageError(f"{self.profile.name}: [operations] has no {verb!r}")
-        return tuple(templates)
+        return steps
 
     def _keep(self, call: Call, outcome: Outcome) -> None:
         """Let the client hold the session object that the call gave, under the id that the session now has."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from pytest_sessionguard.core.operations import Answer, Ok, Operation, Outcome
-from pytest_sessionguard.core.values import UNSET, Unset, freeze, thaw
+from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, freeze, thaw
 from pytest_sessionguard.errors import UsageError, did_you_mean
 from pytest_sessionguard.target import placeholders, session_objects
 from pytest_sessionguard.target.answers import Reader
@@ -41,18 +42,54 @@ class Context(Protocol):
     def resource(self, operation: Operation) -> Any: ...
 
 
-def editing_step(templates: tuple[Template, ...], operation: Operation) -> int | None:
-    """Return the step before which the session object is changed: where no template hands the change over itself."""
-    carried = operation.data, operation.changes, operation.key, operation.value
-    if all(part is UNSET for part in carried) or any(template.names & _PAYLOAD for template in templates):
-        return None
-    using = [number for number, one in enumerate(templates) if uses_session(one)]
-    return using[-1] if using else None
-
-
 def uses_session(template: Template) -> bool:
     """Say whether the template works on a session object."""
     return template.root == SESSION or "session" in template.names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """The templates of one operation, and what follows from them for every call.
+
+    Attributes:
+        using: for each of them, whether it works on a session object.
+        wants_session: whether the first that works on one was given none by a step before.
+        editing: the step before which a session object is changed, where no template hands the change over itself.
+        given_at: the first step that gives a session object, or None.
+    """
+
+    templates: tuple[Template, ...]
+    using: tuple[bool, ...]
+    wants_session: bool
+    editing: int | None
+    given_at: int | None
+
+    def edits(self, operation: Operation) -> int | None:
+        """Return the step before which the operation changes the session object, or None."""
+        if self.editing is None:
+            return None
+        carried = operation.data, operation.changes, operation.key, operation.value
+        return None if all(part is UNSET for part in carried) else self.editing
+
+
+@lru_cache(maxsize=512)
+def steps_of(operations: FrozenMap, verb: str) -> Steps | None:
+    """Return the steps of an operation, or None where it is not offered."""
+    found: Any = operations.get(verb)
+    if found is None:
+        return None
+    templates: tuple[Template, ...] = tuple(found)
+    using = tuple(map(uses_session, templates))
+    given_at = next((number for number, one in enumerate(templates) if one.result == "session"), None)
+    carries = any(template.names & _PAYLOAD for template in templates)
+    last = max((number for number, uses in enumerate(using) if uses), default=None)
+    return Steps(
+        templates=templates,
+        using=using,
+        wants_session=True in using and (given_at is None or using.index(True) <= given_at),
+        editing=None if carries else last,
+        given_at=given_at,
+    )
 
 
 class Call:

@@ -130,6 +130,20 @@ def profile(
     return read_tables(given, name=called, folder=folder)
 
 
+def refused_for_check(described: Profile) -> tuple[str, ...]:
+    """Return what the profile asks for and a search cannot give yet, each in words."""
+    refused = []
+    if described.instances > 1:
+        refused.append(f"[manager] instances = {described.instances}: a search drives one manager; expected 1")
+    if described.isolation == "process":
+        refused.append('[manager] isolation = "process": a search runs every case in its own process; expected none')
+    if described.time == "real":
+        refused.append('[manager] time = "real": a search runs in virtual time; expected virtual')
+    if described.endpoint is not None:
+        refused.append(f"[manager] endpoint = {described.endpoint!r}: a search puts no proxy before it; leave it out")
+    return tuple(refused)
+
+
 def refused_for_run(described: Profile) -> tuple[str, ...]:
     """Return what the profile asks for and a plain run of scenarios cannot give, each in words."""
     refused = []

@@ -10,10 +10,12 @@ import os
 import sysconfig
 import traceback
 from collections.abc import Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final
 
 from pytest_sessionguard.core.operations import Failed, Refused
+from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.target.imports import ImportFault, error_class
 
 _STDLIB: Final = sysconfig.get_paths()["stdlib"]
@@ -58,6 +60,12 @@ class Refusals:
         if kinds:
             return Refused(kinds, told(error))
         return Failed(told(error), where(error.__traceback__))
+
+
+@lru_cache(maxsize=64)
+def refusals_of(errors: FrozenMap) -> Refusals:
+    """Return what knows the errors that a profile declares; worked out once."""
+    return Refusals(errors)
 
 
 def told(error: BaseException) -> str:

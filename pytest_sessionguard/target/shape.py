@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +139,15 @@ class Profile:
     @property
     def placeholders(self) -> frozenset[str]:
         """The placeholders that `args` and the templates' literals hand over: figures that may be chosen for a case."""
-        literals: list[Hashable] = [
-            argument.literal
-            for templates in self.operations.values()
-            for template in templates
-            for argument in template.handed_over
-        ]
-        return frozenset(names_in(dict(self.args)) + names_in(literals))
+        return _placeholders(self.args, self.operations)
+
+
+@lru_cache(maxsize=64)
+def _placeholders(args: FrozenMap, operations: FrozenMap) -> frozenset[str]:
+    literals: list[Hashable] = [
+        argument.literal
+        for templates in operations.values()
+        for template in templates
+        for argument in template.handed_over
+    ]
+    return frozenset(names_in(dict(args)) + names_in(literals))

@@ -213,17 +213,21 @@ def measuring(state: State, ask: Ask) -> Iterator[Alternative]:
                 return False
         return True
 
-    span_s = f"{min(ages, default=0):g} to {max(ages, default=0):g}"
+    span_s = f"{min((age[0] for age in ages), default=0):g} to {max((age[1] for age in ages), default=0):g}"
     says = f"active {least}, total {least} to {len(stored)}, ages {span_s} s"
     facet = Facet("metrics", right, says, "metrics.consistent")
     yield Alternative(kind="ok", facets=(facet,), after=keeping(state), property="metrics.consistent")
 
 
-def _age_s(record: Record, ask: Ask) -> float:
-    return (ask.now[0][1] - record.created[0][0]) / _SECOND_US
+def _age_s(record: Record, ask: Ask) -> tuple[float, float]:
+    """Return between which seconds a session's age lies, however a clock that was set back is understood."""
+    readings = [(now, moments.reading_of(record.created, scale)) for scale, now in enumerate(ask.now)]
+    low = min(now[0] - created[1] for now, created in readings) / _SECOND_US
+    high = max(now[1] - created[0] for now, created in readings) / _SECOND_US
+    return low, max(high, 0.0) if low < 0 else high
 
 
-def _age_is_right(key: Any, told: Any, living: list[float], stored: list[float]) -> bool:
+def _age_is_right(key: Any, told: Any, living: list[tuple[float, float]], stored: list[tuple[float, float]]) -> bool:
     picks: dict[str, Callable[[list[float]], float]] = {"oldest_age": max, "newest_age": min, "average_age": _average}
     if key not in picks:
         return True
@@ -233,7 +237,8 @@ def _age_is_right(key: Any, told: Any, living: list[float], stored: list[float])
         return not living
     if not isinstance(told, (int, float)):
         return False
-    bounds = [picks[key](ages) for ages in (living, stored) if ages]
+    pick = picks[key]
+    bounds = [pick([age[end] for age in ages]) for ages in (living, stored) if ages for end in (0, 1)]
     if not living:
         bounds.append(0.0)
     return min(bounds) - _AGE_SLACK_S <= told <= max(bounds) + _AGE_SLACK_S

@@ -110,11 +110,26 @@ def _writing(state: State, ask: Ask, record: Record, data: Any) -> Iterator[Alte
             )
         if stale:
             return
-    elif ask.overlapped and ask.policy.concurrent_updates == "conflict":
+    elif _may_conflict(ask):
         name = blame.presence(record, ask)
         yield Alternative(kind="refused", words=_CONFLICT, after=keeping(held), property=name, line=line)
-    is_lossy = ask.overlapped and ask.policy.concurrent_updates == "last-wins"
-    yield _write(state, ask, record, UNSET if is_lossy else data)
+    yield _write(state, ask, record, UNSET if _is_lossy(ask) else data)
+
+
+def _may_conflict(ask: Ask) -> bool:
+    """Say whether a write without a version may be refused for another's: one at the same time, or read before it."""
+    if ask.event.operation.stale is True:
+        return True
+    return ask.overlapped and ask.policy.concurrent_updates == "conflict"
+
+
+def _is_lossy(ask: Ask) -> bool:
+    """Say whether a write may take others' changes back: where the last one wins, or nothing is said of old objects."""
+    policy = ask.policy
+    if ask.event.operation.stale is True and ask.verb != "save" and "concurrent_updates" not in policy.written:
+        return True
+    is_late = ask.overlapped or (ask.event.operation.stale is True and ask.verb != "save")
+    return is_late and policy.concurrent_updates == "last-wins"
 
 
 def _is_stale(asked: Any, record: Record) -> bool | None:

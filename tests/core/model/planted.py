@@ -117,7 +117,11 @@ PLANTED: dict[str, Planted] = {
         "expiry.no-resurrection", lambda: a_session().advance(HOUR + 1).did("get", "s1", NONE), get, LIVES, NONE
     ),
     "revived by a clock that was set back": both(
-        "expiry.clock-back", lambda: a_session().advance(HOUR + 1).set_clock(-HOUR), get, LIVES, NONE
+        "expiry.clock-back",
+        lambda: a_session().advance(HOUR + 1).did("get", "s1", NONE).set_clock(-HOUR),
+        get,
+        LIVES,
+        NONE,
     ),
     "expired by a clock that was set back": both(
         "expiry.clock-back", lambda: a_session().advance(60).set_clock(-2 * HOUR), get, NONE, LIVES

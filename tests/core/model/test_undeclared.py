@@ -122,7 +122,7 @@ UNDECLARED: dict[str, tuple[str, str, Story]] = {
     "a clock set back": (
         "clock_back",
         'clock_back = "undeclared"',
-        a_session(clock="wall").advance(HOUR + 1).set_clock(-HOUR).did("get", "s1", LIVES),
+        a_session(clock="wall").advance(HOUR + 1).did("get", "s1", NONE).set_clock(-HOUR).did("get", "s1", LIVES),
     ),
 }
 

@@ -1,0 +1,40 @@
+"""The shipped stories that fit the target: good programs, thought out one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_sessionguard.run.bench import Bench, Tried
+from pytest_sessionguard.run.families import Family
+
+EVERYTHING = (
+    "lifecycle.",
+    "expiry.",
+    "sweep.",
+    "limit.",
+    "data.",
+    "resources.",
+    "security.",
+    "metrics.",
+    "durability.restart",
+    "recovery.complete",
+    "recovery.no-false-alarm",
+    "concurrency.",
+)
+
+
+def _run(bench: Bench, number: int) -> Iterator[Tried]:
+    plan = bench.stories[number]
+    yield Tried(plan=plan, case=bench.runner.run(plan))
+
+
+FAMILY = Family(
+    name="stories",
+    summary="the shipped stories that fit the target",
+    exercises=EVERYTHING,
+    rank=0,
+    share=1_000,
+    applies=lambda bench: "" if bench.stories else "no shipped story fits the target",
+    size=lambda bench: len(bench.stories),
+    run=_run,
+)
