@@ -37,12 +37,12 @@ from pytest_sessionguard.crash.states import CrashState
 from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.run import driving
 from pytest_sessionguard.run.conversation import LOOKER, Conversation
-from pytest_sessionguard.run.fit import must_be_given, tells
 from pytest_sessionguard.run.looking import Mismatch
 from pytest_sessionguard.run.recorder import Begun
 from pytest_sessionguard.run.runner import Runner, claims
 from pytest_sessionguard.run.stage import HARNESS, Stage
 from pytest_sessionguard.run.telling import Teller
+from pytest_sessionguard.target.abilities import must_be_given, tells
 from pytest_sessionguard.target.making import CannotBeMade
 from pytest_sessionguard.target.shape import Profile
 
