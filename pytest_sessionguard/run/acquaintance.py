@@ -160,8 +160,12 @@ class Acquaintance:
         session_id = operation.id
         if session_id is UNSET:
             return
-        if not absent and answer.id is not UNSET and answer.id != session_id and operation.verb in ("use", "rotate"):
-            self._known[answer.id] = _with(self._known.get(session_id, Known()), answer)
+        renamed = answer.id is not UNSET and answer.id != session_id and operation.verb in ("use", "rotate", "save")
+        if not absent and renamed:
+            known = self._known.get(session_id, Known())
+            if operation.verb == "save":
+                known = replace(known, version=UNSET, data=operation.data)
+            self._known[answer.id] = _with(known, answer)
             return
         if session_id in self._known and not absent:
             before = self._known[session_id]

@@ -206,8 +206,8 @@ class Case:
             raise self._talk.unmet(step.place, given, event)
 
     def _named(self, step: Step, event: Event) -> None:
-        """Let the session that an answer gives have the name that the story gives it."""
-        if step.verb not in ("create", "use", "rotate", "resume", "pop_item"):
+        """Let the session that an answer gives have the name that the story gives it; a save may give a new id."""
+        if step.verb not in ("create", "use", "rotate", "resume", "pop_item", "save"):
             return
         new_name = step.arguments.get("as")
         name = str(new_name if new_name is not None else step.arguments["session"]) if step.arguments else ""

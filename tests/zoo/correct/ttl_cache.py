@@ -13,13 +13,12 @@ class TtlCache:
     def __init__(self, ttl_s: float, room: int) -> None:
         self.ttl_s = ttl_s
         self.room = room
-        self.entries: dict[str, tuple[float, Any]] = {}
-        self.spans_s: dict[str, float] = {}
+        self.entries: dict[str, tuple[float, float, Any]] = {}
 
     def expire(self) -> int:
         """Drop what is over and return how much that was."""
         now = time.time()
-        over = [key for key, (until, _) in self.entries.items() if now >= until]
+        over = [key for key, (until, _, _) in self.entries.items() if now >= until]
         for key in over:
             del self.entries[key]
         return len(over)
@@ -27,19 +26,21 @@ class TtlCache:
     def put(self, key: str, value: Any, ttl_s: float | None = None) -> None:
         """Set a key anew, for a time of its own or the usual one."""
         self.pop(key)
-        self.spans_s[key] = self.ttl_s if ttl_s is None else ttl_s
-        self[key] = value
+        self._set(key, value, self.ttl_s if ttl_s is None else ttl_s)
+
+    def _set(self, key: str, value: Any, span_s: float) -> None:
+        if key not in self.entries and len(self.entries) >= self.room:
+            del self.entries[min(self.entries, key=lambda one: self.entries[one][0])]
+        self.entries[key] = (time.time() + span_s, span_s, value)
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.expire()
-        if key not in self.entries and len(self.entries) >= self.room:
-            del self.entries[min(self.entries, key=lambda one: self.entries[one][0])]
-        self.entries[key] = (time.time() + self.spans_s.get(key, self.ttl_s), value)
+        self._set(key, value, self.entries[key][1] if key in self.entries else self.ttl_s)
 
     def get(self, key: str) -> Any:
         """Return the value, or None."""
         self.expire()
-        return self.entries[key][1] if key in self.entries else None
+        return self.entries[key][2] if key in self.entries else None
 
     def __contains__(self, key: str) -> bool:
         self.expire()
