@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from zoo import catalogue
+from zoo import catalogue, mutation
+from zoo.mutants import EQUIVALENT, MUTANTS
 from zoo.planted import PLANTED, PlantedBug
 from zoo.stories import NOT_YET, STORIES, correct, held, tell, troubles
 from zoo.variants import CORRECT, loaded, source_of
@@ -56,13 +57,58 @@ def test_every_bug_is_blamed_on_what_its_profile_claims(tmp_path: Path) -> None:
             assert entry.properties & told, entry
 
 
-@pytest.mark.parametrize("kind", ["correct", "story", "planted"])
+@pytest.mark.parametrize("kind", ["correct", "story", "planted", "mutant"])
 def test_a_profile_is_made_for_each_kind_that_leads_to_its_manager(kind: str, tmp_path: Path) -> None:
     entry = next(one for one in ALL.values() if one.kind == kind and not one.base.startswith("reference"))
     assert tell(FIRST, Runner(load(str(entry.profile(tmp_path)))))
 
 
+@pytest.mark.parametrize("base", NAMES)
+def test_the_mutants_are_those_that_were_drawn_and_change_what_they_say(base: str) -> None:
+    source = source_of(base)
+    listed = {name: one.about for name, one in MUTANTS.items()} | {name: done for name, (done, _) in EQUIVALENT.items()}
+    assert set(mutation.draw(base, source)) == {name for name in listed if name.startswith(f"{base}:")}
+    for name in mutation.draw(base, source):
+        made = mutation.mutate(name, source)
+        assert made.source != mutation.unchanged(source)
+        assert made.done == listed[name]
+
+
+def test_a_mutant_that_is_an_equal_says_why() -> None:
+    assert not set(EQUIVALENT) & set(MUTANTS)
+    assert all(len(why) > 10 for _, why in EQUIVALENT.values())
+
+
+@pytest.mark.parametrize("operator", mutation.OPERATORS)
+def test_every_operator_changes_something(operator: str) -> None:
+    source = "\n".join(["def f(a, lock):", *map("    {}".format, SAMPLE)])
+    _, places = mutation.sites(operator, source)
+    assert places
+    for number in range(1, len(places) + 1):
+        assert mutation.mutated(f"f:{operator}:{number}", source) != mutation.unchanged(source)
+
+
+def test_a_place_that_there_is_not_is_told() -> None:
+    with pytest.raises(ValueError, match="applies at 0 places"):
+        mutation.mutate("f:boundary:1", "def f(): pass")
+
+
+SAMPLE = [
+    "a = 1",
+    "b = copy.deepcopy(a)",
+    "if a >= b:",
+    "    return a",
+    "with lock:",
+    "    a -= min(a, b)",
+    "try:",
+    "    a = a + b",
+    "finally:",
+    "    b = 2",
+]
+
+
 def test_there_are_bugs_enough_of_every_kind() -> None:
     kinds = Counter(entry.kind for entry in ALL.values())
+    assert kinds["correct"] >= 24
     assert kinds["planted"] >= 45
-    assert kinds["planted"] + kinds["story"] + kinds["mutant"] >= 80
+    assert kinds["mutant"] >= 40
