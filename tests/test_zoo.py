@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +25,14 @@ ALL = catalogue.everything()
 # Every so many stories one is told: all of them are told to a few managers elsewhere, and here each gets others.
 STRIDE = 12
 FIRST = "A new session lives and holds what it was given"
+
+_SPEC = importlib.util.spec_from_file_location("zoo_benchmark", Path(__file__).parents[1] / "benchmarks" / "zoo.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+benchmark = importlib.util.module_from_spec(_SPEC)
+_before = list(sys.path)
+_SPEC.loader.exec_module(benchmark)
+sys.path[:] = _before
 
 DIFFICULTIES = {"easy", "medium", "hard", "very hard"}
 
@@ -105,6 +116,56 @@ SAMPLE = [
     "finally:",
     "    b = 2",
 ]
+
+
+def of(properties: list[str], **more: object) -> dict[str, object]:
+    """Return a result that names these as violated."""
+    violations = [{"property": name, "message": f"{name} violated"} for name in properties]
+    return {"verdict": "held", "cases": 1, "violations": violations, "properties": [], **more}
+
+
+def test_a_find_counts_only_under_a_name_that_is_right() -> None:
+    bug = next(entry for entry in ALL.values() if entry.kind == "planted")
+    right = min(bug.properties)
+    assert benchmark.judged(bug, of([right]))["status"] == "found"
+    assert benchmark.judged(bug, of(["metrics.consistent"]))["status"] == "misnamed"
+    assert benchmark.judged(bug, of([]))["status"] == "missed"
+    assert benchmark.judged(bug, of([], verdict="error"))["status"] == "error"
+
+
+def test_a_correct_manager_that_is_accused_spoils_the_table(tmp_path: Path) -> None:
+    correct_one = next(entry for entry in ALL.values() if entry.kind == "correct")
+    rows = []
+    for seed, properties in enumerate([["expiry.idle"], []]):
+        row = {"name": correct_one.name, "kind": "correct", "seed": seed, "budget_s": 1.0}
+        rows.append(row | benchmark.judged(correct_one, of(properties)))
+    assert [row["status"] for row in rows] == ["accused", "held"]
+    assert not benchmark.is_good(rows)
+    assert benchmark.is_good(rows[1:])
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{benchmark.BEGIN}what was there\n{benchmark.END}after\n", encoding="utf-8")
+    benchmark.write_table(page, benchmark.table([correct_one], rows))
+    told = page.read_text(encoding="utf-8")
+    assert "`expiry.idle`" in told
+    assert "what was there" not in told
+    assert (told[:7], told[-6:]) == ("before\n", "after\n")
+
+
+def test_what_was_looked_at_is_not_looked_at_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "zoo.jsonl"
+    row = {"name": "web_store", "kind": "correct", "seed": 1, "budget_s": 30.0, "status": "held", "unproven": {}}
+    results.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    asked = ["--only", "web_store", "--kind", "correct", "--seeds", "1", "--results", str(results)]
+    assert benchmark.main(asked) == 0
+    assert results.read_text(encoding="utf-8").count("\n") == 1
+    assert benchmark.main([*asked, "--list"]) == 0
+    assert "1 managers" in capsys.readouterr().out
+
+
+def test_a_sample_is_always_the_same() -> None:
+    options = benchmark.parsed(["--sample", "5"])
+    assert len(benchmark.chosen(options)) == 5
+    assert benchmark.chosen(options) == benchmark.chosen(options)
 
 
 def test_there_are_bugs_enough_of_every_kind() -> None:
