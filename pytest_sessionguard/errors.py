@@ -177,6 +177,24 @@ class StoreDamaged(SessionError):
         super().__init__(f"session store {place} is damaged: {what}; restore it from a backup")
 
 
+class RecoveryBusy(SessionError):
+    """Somebody else owns the folder, or recovers it; nothing was changed."""
+
+    def __init__(self, folder: str, why: str) -> None:
+        self.folder = folder
+        super().__init__(f"{folder}: {why}; nothing was changed")
+
+
+class RecoveryFailed(SessionError):
+    """Nothing can be brought back; the record says so."""
+
+    def __init__(self, folder: str, why: str, problems: Iterable[str]) -> None:
+        self.folder = folder
+        self.problems = tuple(problems)
+        told = f" ({'; '.join(self.problems)})" if self.problems else ""
+        super().__init__(f"{folder} cannot be recovered: {why}{told}; restore it from a backup")
+
+
 # -- the target's fault ---------------------------------------------------------------------------------------------
 
 

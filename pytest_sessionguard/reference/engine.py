@@ -15,6 +15,8 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
 from pytest_sessionguard.errors import InvalidSession, ManagerClosed, SessionNotFound
@@ -212,6 +214,20 @@ class Engine:
         census, now_us = self._run(lambda ledger: (ledger.census(), ledger.now_us))
         return self.tally.at(census, now_us=now_us)
 
+    def snapshot(self) -> list[Session]:
+        """Return copies of all live sessions, the oldest first."""
+
+        def all_live(ledger: Ledger) -> list[Session]:
+            found = (ledger.find(session_id) for session_id in ledger.ids(stores.EVERYONE))
+            return [book.for_caller(session) for session in found if session is not None]
+
+        return self._run(all_live)
+
+    def restore(self, kept: Iterable[Session]) -> None:
+        """Put live sessions back, under serials of this store; those whose id is stored here are left alone."""
+        for session in kept:
+            self._run(partial(_put_back, session=session))
+
     # -- working ----------------------------------------------------------------------------------------------------
 
     def touch(self, session_id: str) -> bool:
@@ -308,6 +324,11 @@ class Engine:
     def _counted(self, answer: tuple[T, Ended]) -> tuple[T, Ended]:
         self.tally.count_ended(answer[1])
         return answer
+
+
+def _put_back(ledger: Ledger, session: Session) -> None:
+    if ledger.find(session.session_id) is None:
+        ledger.add(replace(session, serial=ledger.next_serial(), data=documents.copied(session.data)))
 
 
 def _known(session_id: str) -> str:

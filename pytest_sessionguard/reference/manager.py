@@ -219,6 +219,14 @@ class SessionManager:
 
         return prometheus.register(self._engine.measure, registry)
 
+    def snapshot(self) -> list[Session]:
+        """Return copies of all live sessions at one instant, the oldest first."""
+        return self._engine.snapshot()
+
+    def restore(self, kept: Iterable[Session]) -> None:
+        """Put sessions back as they were; one whose id is live here is left as it is, so twice does no harm."""
+        self._engine.restore(kept)
+
     # -- working ----------------------------------------------------------------------------------------------------
 
     def touch(self, session_id: str) -> bool:

@@ -7,7 +7,7 @@ its successor never overlap.  A policy that keeps it alive at the timeout itself
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum, StrEnum
 from operator import attrgetter
 from typing import Any, Final
@@ -221,3 +221,18 @@ def _deadline(now_us: int, idle_us: int | None, dies_us: int | None) -> int | No
 
 def _soonest(one_us: int | None, other_us: int) -> int:
     return other_us if one_us is None or other_us < one_us else one_us
+
+
+def told(session: Session) -> dict[str, Any]:
+    """Return the session as a JSON object."""
+    return asdict(session) | {"status": session.status.value}
+
+
+def read(document: dict[str, Any]) -> Session:
+    """Return the session that an object tells of.
+
+    Raises:
+        KeyError, TypeError, ValueError: it tells of none.
+    """
+    status, capabilities = Status(document["status"]), tuple(document["capabilities"])
+    return Session(**document | {"status": status, "capabilities": capabilities})

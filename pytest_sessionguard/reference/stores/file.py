@@ -17,19 +17,18 @@ Layout of the folder:
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
 from pytest_sessionguard.errors import InvalidSetting, ManagerClosed, SessionError, StoreBusy, StoreDamaged
+from pytest_sessionguard.reference import oslocks, sealed, sessions
 from pytest_sessionguard.reference.indexes import IndexedLedger
-from pytest_sessionguard.reference.sessions import Session, Status
+from pytest_sessionguard.reference.sessions import Session
 from pytest_sessionguard.reference.stores import Ledger, StoreKind
 
 T = TypeVar("T")
@@ -165,7 +164,7 @@ class FileStore:
             os.makedirs(self._path, exist_ok=True)
         except OSError as problem:
             raise InvalidSetting("path", self._path, f"a folder, or room for one ({problem.strerror})") from None
-        _sync_folder(os.path.dirname(os.path.abspath(self._path)))
+        sealed.sync_folder(os.path.dirname(os.path.abspath(self._path)))
         self._lock_file = os.open(os.path.join(self._path, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
         self._process, self._ledger, self._generation = os.getpid(), None, -1
         try:
@@ -187,25 +186,14 @@ class FileStore:
             self._enter()
 
     def _acquire(self) -> None:
-        try:
-            import fcntl
-        except ImportError:
-            raise InvalidSetting("store", "file", "a system with flock: this one has none; take sqlite") from None
         deadline = time.monotonic() + BUSY_SECS
-        while True:
-            try:
-                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise StoreBusy(self._path) from None
-                time.sleep(_LOOK_AGAIN_SECS)
-            else:
-                return
+        while not oslocks.take(self._lock_file):
+            if time.monotonic() >= deadline:
+                raise StoreBusy(self._path)
+            time.sleep(_LOOK_AGAIN_SECS)
 
     def _release(self) -> None:
-        import fcntl
-
-        fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        oslocks.give_back(self._lock_file)
 
     # -- counters
 
@@ -240,7 +228,7 @@ class FileStore:
         stored: list[Session] = []
         for entry in sorted(os.listdir(self._path)):
             name, ending = os.path.splitext(entry)
-            if ending == ".new":
+            if ending == sealed.FRESH:
                 os.unlink(os.path.join(self._path, entry))  # Nobody was told of it.
             elif ending == ".json":
                 try:
@@ -258,17 +246,17 @@ class FileStore:
 
     def _finish_journal(self) -> None:
         path = os.path.join(self._path, "journal")
-        changes = _read_document(path)
+        changes = sealed.read(path)
         if isinstance(changes, dict):
             self._apply(changes)
             os.unlink(path)
-            _sync_folder(self._path)
+            sealed.sync_folder(self._path)
         elif changes is not None:
             raise StoreDamaged(path, str(changes))
 
     def _commit(self, ledger: FileLedger) -> None:
         changes = {
-            name_of(session_id): None if session is None else _told(session)
+            name_of(session_id): None if session is None else sessions.told(session)
             for session_id, session in ledger.changed.items()
         }
         reserve = ledger.last_serial > self._reserved
@@ -282,63 +270,28 @@ class FileStore:
         self._count(ledger.now_us, sync=reserve)
         journal = os.path.join(self._path, "journal")
         if len(changes) > 1:
-            _write_document(journal, changes)
-            _sync_folder(self._path)
+            sealed.write(journal, changes)
+            sealed.sync_folder(self._path)
         self._apply(changes)
         if len(changes) > 1:
             os.unlink(journal)
-            _sync_folder(self._path)
+            sealed.sync_folder(self._path)
 
     def _apply(self, changes: Mapping[str, Any]) -> None:
         for name, document in changes.items():
             path = os.path.join(self._path, name)
             if document is not None:
-                _write_document(f"{path}.json", document, backup=f"{path}.bak")
+                sealed.write(f"{path}.json", document, backup=f"{path}.bak")
                 continue
             for ending in (".json", ".bak"):
                 with suppress(FileNotFoundError):
                     os.unlink(path + ending)
-        _sync_folder(self._path)
+        sealed.sync_folder(self._path)
 
 
 def name_of(session_id: str) -> str:
     """Return the name of a session's files: every id is allowed, whatever a file system thinks of it."""
     return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _told(session: Session) -> dict[str, Any]:
-    return asdict(session) | {"status": session.status.value}
-
-
-def _write_document(path: str, document: object, *, backup: str = "") -> None:
-    """Put a document in its place, whole; the folder is for the caller to sync."""
-    body = json.dumps(document, separators=(",", ":")).encode()
-    fresh = f"{path}.new"
-    with open(fresh, "wb") as file:
-        file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        file.flush()
-        os.fsync(file.fileno())
-    if backup and os.path.exists(path):
-        with suppress(FileNotFoundError):
-            os.unlink(backup)
-        os.link(path, backup)
-    os.replace(fresh, path)
-
-
-def _read_document(path: str) -> dict[str, Any] | str | None:
-    """Return the document, what is wrong with it, or None where there is none."""
-    try:
-        with open(path, "rb") as file:
-            check, _, body = file.read().partition(b"\n")
-    except FileNotFoundError:
-        return None
-    if hashlib.sha256(body).hexdigest().encode() != check:
-        return "its checksum does not fit"
-    try:
-        found = json.loads(body)
-    except ValueError as problem:
-        return f"it is not JSON ({problem})"
-    return found if isinstance(found, dict) else "it is no document"
 
 
 def _read_session(folder: str, name: str) -> Session | None:
@@ -348,26 +301,18 @@ def _read_session(folder: str, name: str) -> Session | None:
         StoreDamaged: neither can be read.
     """
     path = os.path.join(folder, name)
-    found = _read_document(f"{path}.json")
+    found = sealed.read(f"{path}.json")
     if isinstance(found, str):
-        before = _read_document(f"{path}.bak")
+        before = sealed.read(f"{path}.bak")
         if not isinstance(before, dict):
             raise StoreDamaged(f"{path}.json", f"{found}, and there is no sound backup")
         found = before
     if found is None:
         return None
     try:
-        return Session(**found | {"status": Status(found["status"]), "capabilities": tuple(found["capabilities"])})
+        return sessions.read(found)
     except (KeyError, TypeError, ValueError) as problem:
         raise StoreDamaged(f"{path}.json", f"it holds no session ({problem})") from None
-
-
-def _sync_folder(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _built(path: str | None) -> FileStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import subprocess
@@ -22,7 +23,7 @@ from pytest_sessionguard.errors import (
     StoreBusy,
     StoreDamaged,
 )
-from pytest_sessionguard.reference import SessionManager
+from pytest_sessionguard.reference import SessionManager, sealed
 from pytest_sessionguard.reference.stores import EVERYONE, file
 from pytest_sessionguard.reference.stores.file import FileStore, name_of
 
@@ -121,7 +122,7 @@ def test_no_crash_loses_what_was_acknowledged(clock: Any, model: crash.Persisten
 
 
 def test_the_same_exploration_finds_a_folder_that_is_not_synced(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file, "_sync_folder", lambda path: None)
+    monkeypatch.setattr(sealed, "sync_folder", lambda path: None)
     snapshots: list[Snapshot] = []
     report = crash.explore(
         partial(a_day_at_work, clock=clock, snapshots=snapshots),
@@ -134,7 +135,7 @@ def test_the_same_exploration_finds_a_folder_that_is_not_synced(clock: Any, monk
 
 _WORKS_UNTIL_KILLED = """
 import sys
-from pytest_sessionguard.reference import SessionManager
+from pytest_sessionguard.reference import SessionManager, sealed
 manager = SessionManager(store="file", path=sys.argv[1], max_concurrent=10**6)
 while True:
     session = manager.create("ada")
@@ -273,7 +274,7 @@ def test_a_document_that_holds_no_session_is_damaged(path: Path, clock: Any, tex
     manager = on(path, clock)
     bad = manager.create().id
     body = text.encode()
-    document(path, bad).write_bytes(file.hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    document(path, bad).write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
     with pytest.raises(StoreDamaged):
         manager.get(bad)
 

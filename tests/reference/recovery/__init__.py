@@ -1,0 +1,1 @@
+"""Crash detection and recovery of the reference system."""
