@@ -24,7 +24,6 @@ from pytest_sessionguard.target.shape import Profile
 
 # Properties that no story reaches -> what it would take.
 OUT_OF_REACH: Final[Mapping[str, str]] = {
-    "expiry.timezone": "the record does not tell which time zone was in force: a story sees what breaks, not why",
     "resources.none-left": "a probe is read by search only",
     "security.id-entropy": "an estimate needs many more ids than a story makes",
     "durability.kill": "a process is killed by search only",

@@ -54,6 +54,20 @@ class Plan:
         return f"{self.scenario.title} [{self.name}]" if self.name else self.scenario.title
 
     @property
+    def zone(self) -> str:
+        """The time zone that this case runs in; empty: whatever the process is in."""
+        return str(scenarios.substitute(self.scenario.zone, self.cell))
+
+    @property
+    def begins_us(self) -> int | None:
+        """The wall time at which this case begins; None: that of every other case.
+
+        Units: microseconds since the Unix epoch.
+        """
+        filled: int | None = scenarios.substitute(self.scenario.begins_us, self.cell)
+        return filled
+
+    @property
     def figures(self) -> FrozenMap:
         """The figures of the policy that this case wishes for.
 

@@ -406,6 +406,8 @@ class Scenario:
         requires: what the target must offer, as written: "touch", "idle_timeout", "at_limit=error", "callers=tasks".
         matrix: variable -> the tuple of its values.
         figures: the figures of the policy that the story wishes for; durations in microseconds, or open.
+        zone: the time zone of the process, empty: whatever it is.
+        begins_us: the instant at which the story begins, None: that of every other; microseconds since the Unix epoch.
         start: steps before the story, `finally_` those after it however it ends.
         lines: the text of the file.
     """
@@ -417,6 +419,8 @@ class Scenario:
     requires: tuple[str, ...] = ()
     matrix: FrozenMap = EMPTY
     figures: FrozenMap = EMPTY
+    zone: str | Template = ""
+    begins_us: int | Instant | None = None
     start: tuple[AnyStep, ...] = ()
     finally_: tuple[AnyStep, ...] = ()
     invariants: tuple[str, ...] = ()

@@ -65,6 +65,10 @@ def text_of(scenario: Scenario, *, remarks: Iterable[str] = ()) -> str:
         header["matrix"] = {quoted(name): _value(values) for name, values in scenario.matrix.items()}
     if scenario.figures:
         header["with"] = {quoted(name): _figure(name, value) for name, value in scenario.figures.items()}
+    if scenario.zone:
+        header["zone"] = quoted(scenario.zone) if isinstance(scenario.zone, str) else _template(scenario.zone)
+    if scenario.begins_us is not None:
+        header["begins"] = _instant(scenario.begins_us)
     for name, steps in (("start", scenario.start), ("steps", scenario.steps), ("finally", scenario.finally_)):
         if steps or name == "steps":
             header[name] = [_step(step) for step in steps]

@@ -116,6 +116,10 @@ def barer(scenario: Scenario) -> Iterator[Scenario]:
         if getattr(scenario, name):
             none: dict[str, Any] = {name: ()}
             yield replace(scenario, **none)
+    if scenario.zone:
+        yield replace(scenario, zone="")
+    if scenario.begins_us is not None:
+        yield replace(scenario, begins_us=None)
     for name, value in scenario.figures.items():
         yield replace(scenario, figures=scenario.figures.without(name))
         for smaller in (1, 2):

@@ -11,11 +11,12 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
-from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.clock.virtual import START_US, VirtualClock
+from pytest_sessionguard.clock.zone import in_zone, obstacle
 from pytest_sessionguard.core import plan as plans
 from pytest_sessionguard.core.model import Model
 from pytest_sessionguard.core.plan import Plan
@@ -40,6 +41,9 @@ from pytest_sessionguard.target.making import CannotBeMade, NeedsLoop, wants_loo
 from pytest_sessionguard.target.shape import Profile
 
 ON_CASE = Callable[[CaseResult], None]
+
+# What is exercised wherever a deadline is crossed.
+CROSSINGS: Final = ("expiry.idle", "expiry.absolute", "expiry.per-session", "expiry.boundary")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +119,28 @@ class Runner:
             self._in_loop = wants_loop(self.profile)
         with nullcontext() if scheduler is None else self._switch_points:
             try:
-                return self._run(plan, self._in_loop or self._must_share_loop(plan), began_s, scheduler, watch)
+                case = self._run(plan, self._in_loop or self._must_share_loop(plan), began_s, scheduler, watch)
             except NeedsLoop:
                 # Something to await turned up: the case starts over inside a loop, and so do all that follow.
                 self._in_loop = True
-            return self._run(plan, True, began_s, scheduler, watch)
+                case = self._run(plan, True, began_s, scheduler, watch)
+        # Run once more under the same scheduler, or watched, it would be another case.
+        again = plan.zone and scheduler is None and watch is None
+        return self._with_zone_blamed(plan, case) if again else case
+
+    def _with_zone_blamed(self, plan: Plan, case: CaseResult) -> CaseResult:
+        """Blame the time zone for a deadline that is wrong in it and right in UTC."""
+        wrong = [violation for violation in case.violations if violation.property.startswith("expiry.")]
+        if not wrong or plan.zone == "UTC":
+            return case
+        in_utc = self.run(replace(plan, scenario=replace(plan.scenario, zone="UTC")))
+        if in_utc.status not in ("held", "unproven"):
+            return case
+        blamed = tuple(
+            replace(violation, property="expiry.timezone") if violation in wrong else violation
+            for violation in case.violations
+        )
+        return replace(case, violations=blamed)
 
     def explore(
         self, plan: Plan, scheduler: Scheduler, *, runs_max: int, on_case: ON_CASE | None = None
@@ -148,7 +169,8 @@ class Runner:
     ) -> CaseResult:
         profile = self.profile
         policy, promised = self._of_figures(plan)
-        clock = VirtualClock(threads=True)
+        start_us = START_US if plan.begins_us is None else plan.begins_us
+        clock = VirtualClock(start=start_us, threads=True)
         invariants = Invariants(plan.scenario.invariants, profile, policy, promised)
         stage = Stage(
             profile,
@@ -165,7 +187,8 @@ class Runner:
             scheduler.begin()
         status, reason, found = "held", "", None
         try:
-            with nullcontext() if watch is None else watch.watching(talk):
+            # Around the clock: the manager is made in its zone, and ended in it.
+            with in_zone(plan.zone), nullcontext() if watch is None else watch.watching(talk):
                 driving.drive(clock, case.run, in_loop=in_loop)
             self._was_made = True
         except CannotBeMade as error:
@@ -199,6 +222,8 @@ class Runner:
         exercised = Counter(talk.examination.exercised) + talk.exercised + invariants.exercised()
         history = talk.stage.recorder.history()
         exercised += talk.cancellations.exercised(history.events)
+        if plan.zone:
+            exercised["expiry.timezone"] += sum(exercised[name] for name in CROSSINGS)
         unjudged = {**invariants.unjudged(exercised), **talk.unjudged, **talk.cancellations.unjudged()}
         violation = found if found is not None else case.found
         if violation is not None:
@@ -259,6 +284,9 @@ class Runner:
         if profile.policy.per_session_timeout and "timeout" in must_be_given(profile, "create"):
             adjustable |= {"idle_timeout"}  # Every session is given its timeout, so it can be given any.
         operations = frozenset(str(verb) for verb in profile.operations)
+        reason = obstacle(plan.zone) if plan.zone else ""
+        if reason:
+            return (f"the time zone {plan.zone} ({reason})",)
         missing = plans.unmet(plan, profile.policy, operations, profile.callers, adjustable)
         return missing or misfits(plan, profile)
 

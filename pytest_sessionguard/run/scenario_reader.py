@@ -73,6 +73,8 @@ def read(path: str, node: Node, text: str, faults: list[Fault]) -> Scenario | No
         requires=reader.requires(header.get("requires")),
         matrix=FrozenMap(matrix),
         figures=reader.figures(header.get("with"), set(matrix)),
+        zone=reader.of_matrix("zone", header.get("zone"), set(matrix)) or "",
+        begins_us=reader.of_matrix("instant", header.get("begins"), set(matrix)),
         start=reader.steps(header.get("start")),
         steps=reader.steps(header.get("steps")),
         finally_=reader.steps(header.get("finally")),
@@ -193,13 +195,19 @@ class _Reader(Values):
             return EMPTY
         takes = {name: "whole" if name in ("limit", "history_limit") else "duration" for name in FIGURES}
         entries = [Entry(name=name, takes=kind, summary="") for name, kind in takes.items()]
+        given = self.closed(node, entries, "with") or {}
+        return FrozenMap({name: self.of_matrix(takes[name], value, matrix) for name, value in given.items()})
+
+    def of_matrix(self, takes: str, node: Node | None, matrix: set[str]) -> Any:
+        """Return a value of the header, None where it is not given; of variables only the matrix's stand here."""
+        if node is None:
+            return None
         outer = self.scope
         self.scope = outer.fork()
         self.scope.variables = {name: outer.variables[name] for name in matrix}
-        given = self.closed(node, entries, "with") or {}
-        figures = {name: self.readers[takes[name]](value) for name, value in given.items()}
+        value = self.readers[takes](node)
         self.scope = outer
-        return FrozenMap(figures)
+        return value
 
     # -- steps -------------------------------------------------------------------------------------------------------
 

@@ -62,6 +62,7 @@ _KINDS: Final[Mapping[str, Callable[[], Schema]]] = {
     "instant": lambda: {
         "anyOf": [{"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*(Z|[+-][0-9:]+)$"}, _OPEN]
     },
+    "zone": lambda: {"type": "string", "pattern": r"^[A-Za-z$][A-Za-z0-9_+/${}-]*$"},
     "function": lambda: {"type": "string", "pattern": _FUNCTION},
     "words": lambda: {"type": "array", "items": {"type": "string", "pattern": _IDENTIFIER}},
     "version": lambda: {"const": form.VERSION},

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
+from zoneinfo import available_timezones
 
+from pytest_sessionguard.clock.zone import zone_named
 from pytest_sessionguard.core import durations, schedule
 from pytest_sessionguard.core import scenario as scenarios
 from pytest_sessionguard.core.operations import KINDS
@@ -64,6 +66,7 @@ class Values:
             "value": self.value,
             "mapping": self.mapping,
             "instant": self.instant,
+            "zone": self.zone,
             "function": self.function,
             "identifier": self.identifier,
             "kinds": self.kinds,
@@ -111,7 +114,7 @@ class Values:
         for chosen in self.scope.combinations(open_value):
             try:
                 convert(scenarios.substitute(open_value, chosen))
-            except (ValueError, ArithmeticError) as error:
+            except (ValueError, ArithmeticError, UsageError) as error:
                 shown = ", ".join(f"${name} = {scenarios.flow(value)}" for name, value in chosen.items())
                 self.fault(node, f"with {shown}: {error}")
                 break
@@ -193,6 +196,20 @@ class Values:
             return scenarios.instant(value)
         except ValueError as error:
             return self.fault(node, str(error))
+
+    def zone(self, node: Node) -> Any:
+        value = self.scalar(node)
+        if value is FAULTY:
+            return ""
+        if isinstance(value, (Variable, Text)):
+            return self.checked(node, value, _known_zone)
+        if not isinstance(value, str):
+            return self.expected(node, "zone")
+        try:
+            _known_zone(value)
+        except UsageError as error:
+            return self.fault(node, str(error))
+        return value
 
     def id(self, node: Node) -> Any:
         if isinstance(node.content, bool) or not isinstance(node.content, (str, int)):
@@ -331,3 +348,12 @@ def _must_be(kind: type, told: str) -> Callable[[Any], Any]:
         return value
 
     return check
+
+
+def _known_zone(name: Any) -> None:
+    try:
+        zone_named(str(name))
+    except UsageError:
+        # A machine that knows no zone at all runs no story that asks for one, and can read it all the same.
+        if available_timezones():
+            raise

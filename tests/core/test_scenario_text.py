@@ -206,6 +206,8 @@ def scenarios(draw: Any) -> Scenario:
         ),
         matrix=FrozenMap({"early": draw(st.sampled_from([(1,), (1.5, "a"), ("30m", None, FrozenMap({"a": (1,)}))]))}),
         figures=FrozenMap(draw(st.sampled_from([{}, {"limit": 3}, {"idle_timeout": 90_000_000, "limit": 2}]))),
+        zone=draw(st.sampled_from(["", "UTC", "America/Argentina/Buenos_Aires"])),
+        begins_us=draw(st.sampled_from([None, 0, 1_774_745_999_000_001])),
         invariants=draw(st.sampled_from([(), ("data.isolation",)])),
         markers=draw(st.sampled_from([(), ("slow", "true")])),
         fixtures=draw(st.sampled_from([(), ("tmp_path",)])),
@@ -234,7 +236,10 @@ def test_every_story_reads_back_equal(path: Path) -> None:
         (Parallel, "branches place schedules label verb"),
         (Repeat, "times counter steps place label verb"),
         (Eventually, "within_us every_us expect place label verb"),
-        (Scenario, "title path place steps requires matrix figures start finally_ invariants markers fixtures lines"),
+        (
+            Scenario,
+            "title path place steps requires matrix figures zone begins_us start finally_ invariants markers fixtures lines",
+        ),
     ],
 )
 def test_whatever_a_scenario_may_say_is_written(kind: type, known: str) -> None:

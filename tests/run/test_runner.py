@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -642,3 +644,56 @@ def test_a_profile_claims_what_its_tables_allow() -> None:
     more = toys.a_profile(Hooked, operations, manager={**FILED["manager"], "hooks": hooks, "callers": "tasks"})
     assert "data.version" in claims(more)
     assert "resources.closed-once" in set(claims(more)) - set(claims(toys.a_profile()))
+
+
+# -- zones and beginnings ---------------------------------------------------------------------------------------------
+
+ZONE = "zone: Europe/Berlin\nbegins: 2026-03-29T00:59:30Z\n"
+
+
+class LocalToy(toys.Toy):
+    """Takes the clock on the wall for the time that passes."""
+
+    def alive(self, id: str) -> dict[str, Any] | None:
+        entry = self.kept.get(id)
+        if entry is not None and datetime.now() - datetime.fromtimestamp(entry["at"]) >= timedelta(seconds=self.idle):
+            del self.kept[id]
+            return None
+        return entry
+
+
+def test_a_story_begins_at_its_instant_in_its_zone_and_leaves_no_trace() -> None:
+    seen: list[tuple[str, datetime]] = []
+
+    class Watching(toys.Toy):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            seen.append((time.tzname[0], datetime.now(UTC)))
+
+    before = time.tzname
+    case = run(Watching, TOUCH, ZONE)
+    assert (case.status, time.tzname) == ("held", before)
+    assert seen == [("CET", datetime(2026, 3, 29, 0, 59, 30, tzinfo=UTC))]
+    assert case.exercised["expiry.timezone"] >= 1
+    assert "expiry.timezone" not in run(toys.Toy, TOUCH).exercised
+
+
+def test_a_deadline_that_is_wrong_in_a_zone_alone_is_the_zones_fault() -> None:
+    assert violation(run(LocalToy, TOUCH, ZONE)).property == "expiry.timezone"
+    assert run(LocalToy, TOUCH, ZONE.replace("Europe/Berlin", "UTC")).status == "held"
+
+
+def test_a_deadline_that_is_wrong_everywhere_is_not_the_zones_fault() -> None:
+    class Late(toys.Toy):
+        def __init__(self, idle: float = 60.0, limit: int | None = None) -> None:
+            super().__init__(idle + 1, limit)
+
+    steps = "- create: {as: cart, data: {}}\n- advance: {to_timeout_of: cart, plus: 500ms}\n- list: {}\n"
+    for zone in ("Europe/Berlin", "UTC"):
+        assert violation(run(Late, steps, ZONE.replace("Europe/Berlin", zone))).property == "expiry.idle"
+
+
+def test_a_story_in_a_zone_that_this_system_lacks_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "obstacle", lambda name: f"{name} is not here")
+    case = run(toys.Toy, TOUCH, ZONE)
+    assert (case.status, case.reason) == ("skipped", "needs the time zone Europe/Berlin (Europe/Berlin is not here)")

@@ -29,6 +29,7 @@ BEYOND_A_SCHEMA = {
     "shadowed-variables",
     "too-many-cells",
     "unknown-variables",
+    "unknown-zone",
 }
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -77,21 +74,7 @@ def correct(name: str) -> Profile:
 
 def tell(title: str, runner: Runner) -> tuple[CaseResult, ...]:
     """Return what becomes of every cell of a story."""
-    with same_time_zone():
-        return tuple(runner.run(plan) for plan in plans.cells(STORIES[title]))
-
-
-@contextmanager
-def same_time_zone() -> Iterator[None]:
-    """Put the time zone back that a story changes."""
-    before = os.environ.get("TZ")
-    try:
-        yield
-    finally:
-        os.environ.pop("TZ", None)
-        if before is not None:
-            os.environ["TZ"] = before
-        time.tzset()
+    return tuple(runner.run(plan) for plan in plans.cells(STORIES[title]))
 
 
 def held(cases: Iterable[CaseResult]) -> bool:

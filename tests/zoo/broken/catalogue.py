@@ -81,7 +81,7 @@ BUGS: Final = (
         "counts_in_local_time",
         "moving_agent",
         "A change to daylight saving time moves no deadline",
-        "expiry.not-early",
+        "expiry.timezone",
     ),
     Planted(
         "touch_renews_nothing",
