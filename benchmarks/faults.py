@@ -1,0 +1,205 @@
+"""What faults and crashes cost, and what they find, beside rivals measured in the same run.
+
+    python benchmarks/faults.py [--json] [--quick] [--only NAME]
+
+One function a figure; each returns named samples, all of which go into `raw`.  Crashes are tried on six small stores
+with a classic durability bug each and on two sound ones (tests/crash/stores.py): every state that a loss of power may
+leave, against a real `kill -9` at every file operation, and against a test that lets random calls fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib.util
+import json
+import os
+import random
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pytest_sessionguard.crash import explore, record
+from pytest_sessionguard.crash.explorer import work_folder
+from pytest_sessionguard.crash.processes import kill_once
+
+Samples = dict[str, list[float]]
+Mark = Callable[[Hashable], None]
+
+
+def crash_states(rounds: int) -> Samples:
+    """Judge every state that a loss of power may leave of each store, each reopened twice."""
+    stores = _stores()
+    samples: Samples = {}
+    for _ in range(rounds):
+        states, spent_s = 0, 0.0
+        for store in (*stores.BROKEN, *stores.SOUND):
+            began = time.perf_counter()
+            states += explore(stores.workload(store), stores.judge(store)).states
+            spent_s += time.perf_counter() - began
+        plain_s = statistics.median(_plain_s(stores, store) for store in (*stores.BROKEN, *stores.SOUND))
+        samples.setdefault("crash_states_per_s", []).append(states / spent_s)
+        samples.setdefault("crash_state_over_plain_run_ratio", []).append(spent_s / states / plain_s)
+        samples.setdefault("six_bugs_s", []).append(spent_s)
+    return samples
+
+
+def _plain_s(stores: ModuleType, store: Any) -> float:
+    """Return how long one run of the workload takes when nobody records it."""
+    with work_folder() as folder:
+        began = time.perf_counter()
+        stores.workload(store)(folder, lambda mark: None)
+        return time.perf_counter() - began
+
+
+def durability_bugs(rounds: int) -> Samples:
+    """Try to find each bug in three ways; print the table."""
+    stores = _stores()
+    head = f"{'store':24} {'kill -9 at every operation':>28} {'random failures':>24} {'states of a power loss':>28}"
+    print(head)
+    samples: Samples = {}
+    found = {"kill": 0, "random": 0, "states": 0}
+    alarms = 0
+    for store in (*stores.BROKEN, *stores.SOUND):
+        kills, kill_s = _timed(lambda store=store: list(_kills(stores, store)))
+        failures, random_s = _timed(lambda store=store: list(_random_failures(stores, store, 30 * rounds)))
+        report, states_s = _timed(lambda store=store: explore(stores.workload(store), stores.judge(store)))
+        cells = (
+            f"{sum(map(bool, kills))}/{len(kills)}, {1e3 * kill_s / len(kills):.1f} ms each",
+            f"{sum(map(bool, failures))}/{len(failures)}, {1e3 * random_s / len(failures):.1f} ms each",
+            f"{report.failed}/{report.states}, {1e3 * states_s / report.states:.2f} ms each",
+        )
+        print(f"{store.__name__:24} {cells[0]:>28} {cells[1]:>24} {cells[2]:>28}")
+        samples.setdefault("real_kill_ms", []).append(1e3 * kill_s / len(kills))
+        if store in stores.BROKEN:
+            found["kill"] += any(kills)
+            found["random"] += any(failures)
+            found["states"] += bool(report.failed)
+        else:
+            alarms += any(kills) + any(failures) + bool(report.failed)
+    for way, count in found.items():
+        samples[f"durability_bugs_found_by_{way}_of_6"] = [float(count)]
+    samples["durability_false_alarms"] = [float(alarms)]
+    return samples
+
+
+class _Deadly(list[Any]):
+    """Effects of which the n-th is the last: the process kills itself."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__()
+        self.last = last
+
+    def append(self, effect: Any) -> None:
+        super().append(effect)
+        if len(self) == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _kills(stores: ModuleType, store: Any) -> Iterator[str]:
+    """Kill a real process right after each of its file operations; give what is wrong with what is left."""
+    for number in range(1, 1_000):
+
+        def workload(folder: Path, mark: Mark, number: int = number) -> None:
+            with record(folder) as recording:
+                recording.effects = _Deadly(number)
+                stores.workload(store)(folder, mark)
+
+        kill = kill_once(workload, stores.judge(store), after_marks=1_000)
+        if not kill.killed:
+            return
+        yield kill.problem
+
+
+_FAILING = ("open", "write", "fsync", "replace", "rename", "unlink")
+
+
+def _random_failures(stores: ModuleType, store: Any, runs: int) -> Iterator[str]:
+    """Let calls fail at random, as a test does that knows no better; give what is wrong afterwards."""
+    for seed in range(runs):
+        marks: list[Hashable] = []
+        with work_folder() as folder:
+            try:
+                with _failing(random.Random(seed)):
+                    stores.workload(store)(folder, marks.append)
+            except OSError:
+                pass
+            try:
+                yield stores.judge(store)(folder, tuple(marks))
+            except Exception as error:  # noqa: BLE001 - a store that cannot be reopened is what is looked for.
+                yield f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _failing(rng: random.Random) -> Iterator[None]:
+    """Let one call in twenty of some functions raise, before it does anything."""
+    real = {name: getattr(os, name) for name in _FAILING}
+
+    def failing(name: str) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            if rng.random() < 0.05:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return real[name](*args, **named)
+
+        return call
+
+    try:
+        for name in _FAILING:
+            setattr(os, name, failing(name))
+        yield
+    finally:
+        for name in _FAILING:
+            setattr(os, name, real[name])
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - began
+
+
+def _stores() -> ModuleType:
+    """Return the stores that the tests use."""
+    name = "sessionguard_crash_stores"
+    if name not in sys.modules:
+        path = Path(__file__).parent.parent / "tests" / "crash" / "stores.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise SystemExit(f"benchmarks/faults.py needs {path}")
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+FIGURES: dict[str, Callable[[int], Samples]] = {
+    "crash_states": crash_states,
+    "durability_bugs": durability_bugs,
+}
+
+
+def main() -> None:
+    """Measure, print, and with `--json` end with one flat object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: to see that it runs")
+    parser.add_argument("--only", choices=sorted(FIGURES), help="one figure alone")
+    options = parser.parse_args()
+    samples: Samples = {}
+    for name, measure in FIGURES.items():
+        if options.only in (None, name):
+            samples |= measure(1 if options.quick else 5)
+    medians = {name: statistics.median(values) for name, values in samples.items()}
+    for name, value in medians.items():
+        print(f"{name:48} {value:14,.3f}" if value < 1000 else f"{name:48} {value:14,.0f}")
+    if options.json:
+        print(json.dumps({**{name: round(value, 6) for name, value in medians.items()}, "raw": samples}))
+
+
+if __name__ == "__main__":
+    main()
