@@ -116,7 +116,7 @@ class CrashStates:
         found = []
         if self._cut_moments:
             where = f"at {self._cut_moments} of {self.moments} moments a sample was tried"
-            found.append(f"{where}, {self._left_out:,} states left out")
+            found.append(f"{where}, up to {self._left_out:,} states left out")
         if self._subsets_left_out:
             found.append(f"{self._subsets_left_out:,} orders of what was pending at once were left out")
         if self._cuts_left_out:
@@ -210,10 +210,12 @@ class CrashStates:
             )
         else:
             chosen = islice(_telling(trees, self._rng), DRAWS * share)
-        tried, before = 0, self.given
+        tried: set[bytes] = set()
+        before = self.given
         for tree, picked in chosen:
-            tried += 1
-            key = (len(self._before) + walk.marks, tree.key(picked))
+            digest = tree.key(picked)
+            tried.add(digest)
+            key = (len(self._before) + walk.marks, digest)
             if key in self._seen:
                 continue
             if self.given - before >= share and sum(sizes) > share:
@@ -223,7 +225,7 @@ class CrashStates:
             yield self._state(walk, tree, picked, contents)
         if sum(sizes) > share:
             self._cut_moments += 1
-            self._left_out += sum(sizes) - tried
+            self._left_out += max(0, sum(sizes) - len(tried))
 
     def _trees(self, walk: _Walk, contents: Contents) -> list[_Tree]:
         """Return the names that there may be, each with what the files that they lead to may hold."""
