@@ -168,6 +168,14 @@ class StoreBusy(SessionError):
         super().__init__(f"session store {place} is locked by another process: nothing was changed, try again")
 
 
+class StoreAway(SessionError):
+    """The store's server could not be reached for too long; the change may have been made, or not."""
+
+    def __init__(self, place: str, why: str) -> None:
+        self.place = place
+        super().__init__(f"session store {place} cannot be reached ({why}); ask again what is there, then try again")
+
+
 class StoreDamaged(SessionError):
     """What the store holds can no longer be read."""
 

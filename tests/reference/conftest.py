@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import shutil
+import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,10 +75,37 @@ def kind(request: pytest.FixtureRequest) -> stores.StoreKind:
     return stores.kinds()[request.param]
 
 
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real Redis server, started for this run; it keeps nothing."""
+    pytest.importorskip("redis", reason="needs the extra `redis`")
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("needs redis-server on this machine")
+    socket = tmp_path_factory.mktemp("redis") / "socket"
+    told = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(socket.parent)]
+    with subprocess.Popen([program, *told], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert any("ready to accept connections" in line.lower() for line in server.stdout)
+        try:
+            yield f"unix://{socket}"
+        finally:
+            server.terminate()
+            server.stdout.read()
+
+
 @pytest.fixture
-def place(kind: stores.StoreKind, tmp_path: Path) -> dict[str, Any]:
+def store_path(kind: stores.StoreKind, tmp_path: Path, request: pytest.FixtureRequest) -> str | None:
+    """Where a store of this kind keeps the sessions of one test."""
+    if kind.name == "redis":
+        return f"{request.getfixturevalue('redis_server')}?prefix={tmp_path.name}:{uuid.uuid4().hex}:"
+    return str(tmp_path / "sessions.db") if kind.needs_path else None
+
+
+@pytest.fixture
+def place(kind: stores.StoreKind, store_path: str | None) -> dict[str, Any]:
     """The arguments that choose a store, the same file for every manager of one test."""
-    return {"store": kind.name, "path": tmp_path / "sessions.db"} if kind.needs_path else {"store": kind.name}
+    return {"store": kind.name} if store_path is None else {"store": kind.name, "path": store_path}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -23,8 +24,8 @@ from pytest_sessionguard.reference.stores import EVERYONE, Census, Ledger, Store
 
 
 @pytest.fixture
-def store(kind: stores.StoreKind, tmp_path: Path) -> Iterator[Store]:
-    store = kind.build(str(tmp_path / "sessions.db") if kind.needs_path else None)
+def store(kind: stores.StoreKind, store_path: str | None) -> Iterator[Store]:
+    store = kind.build(store_path)
     store.open()
     yield store
     store.close()
@@ -253,14 +254,14 @@ def _compare(ledger: Ledger, naive: list[Session], now_us: int) -> None:
 
 
 @given(program=PROGRAMS, bounds=st.lists(BOUNDS, min_size=1, max_size=3))
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_question_is_answered_as_a_plain_list_would(
-    kind: stores.StoreKind, program: list[Step], bounds: list[Any]
+    kind: stores.StoreKind, store_path: str | None, program: list[Step], bounds: list[Any]
 ) -> None:
     # What is asked here is asked of the answers: nobody waits for a disk.
     with tempfile.TemporaryDirectory() as folder, mock.patch("os.fsync"):
-        path = ":memory:" if kind.name == "sqlite" else f"{folder}/sessions"
-        store = kind.build(path if kind.needs_path else None)
+        paths = {"sqlite": ":memory:", "file": f"{folder}/sessions", "redis": f"{store_path}{uuid.uuid4().hex}:"}
+        store = kind.build(paths.get(kind.name))
         store.open()
         try:
             _play(store, program, bounds)
@@ -278,5 +279,5 @@ def test_a_store_that_is_one_is_taken_as_it_is(store: Store) -> None:
 
 
 def test_a_name_that_is_no_store_is_refused_with_those_that_are() -> None:
-    with pytest.raises(InvalidSetting, match="file, memory, sqlite"):
+    with pytest.raises(InvalidSetting, match="file, memory, redis, sqlite"):
         stores.build("papyrus", None)
