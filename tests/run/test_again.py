@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import random
 from typing import Any
 
 import pytest
+from rising import a_profile
 
 from pytest_sessionguard.core.found import Found
 from pytest_sessionguard.core.plan import Plan
@@ -19,57 +19,12 @@ from pytest_sessionguard.explore import schedulers, smaller
 from pytest_sessionguard.explore.shrink import shrink
 from pytest_sessionguard.run.again import Again
 from pytest_sessionguard.run.runner import Runner
-from pytest_sessionguard.target.shape import Profile
 
 NOWHERE = Place("generated", 1, 1)
 
-OPERATIONS = {
-    "create": "create(data?) -> id",
-    "get": "get(id) -> data",
-    "touch": "touch(id) -> found",
-    "update": "update(id, changes) -> found",
-    "delete": "delete(id) -> found",
-}
-
-
-class Rising:
-    """A touch reads, waits, and writes back what it has read, even if that was deleted meanwhile."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, dict[str, Any]] = {}
-        self.numbers = itertools.count(1)
-
-    async def create(self, data: Any = None) -> str:
-        name = f"id{next(self.numbers)}"
-        self.kept[name] = dict(data or {})
-        return name
-
-    async def get(self, id: str) -> Any:
-        await asyncio.sleep(0)
-        return self.kept.get(id)
-
-    async def touch(self, id: str) -> bool:
-        held = self.kept.get(id)
-        await asyncio.sleep(0)
-        if held is not None:
-            self.kept[id] = held
-        return held is not None
-
-    async def update(self, id: str, changes: Any) -> bool:
-        await asyncio.sleep(0)
-        if id in self.kept:
-            self.kept[id].update(changes)
-        return id in self.kept
-
-    async def delete(self, id: str) -> bool:
-        await asyncio.sleep(0)
-        return self.kept.pop(id, None) is not None
-
 
 def a_runner() -> Runner:
-    manager = {"factory": Rising, "callers": "tasks"}
-    profile = Profile.of({"manager": manager, "operations": OPERATIONS, "policy": {}}, name="rising")
-    return Runner(profile, target="rising.toml")
+    return Runner(a_profile(), target="rising.toml")
 
 
 def a_step(verb: str, **arguments: Any) -> Step:

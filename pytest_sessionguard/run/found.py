@@ -1,0 +1,210 @@
+"""What a search has found, settled: made small, confirmed, written down, and told with the command that repeats it.
+
+A case is kept as a scenario file that fails until its bug is mended.  A file that is there is never overwritten: the
+same bug is not written twice, and another bug gets the next number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from pytest_sessionguard.core import replay_token
+from pytest_sessionguard.core.found import RUNS_MAX, Found
+from pytest_sessionguard.core.operations import VERBS
+from pytest_sessionguard.core.plan import Plan, cells
+from pytest_sessionguard.core.result import CaseResult
+from pytest_sessionguard.core.scenario import AnyStep, Parallel, Scenario, Step
+from pytest_sessionguard.core.scenario_text import text_of
+from pytest_sessionguard.core.values import FrozenMap
+from pytest_sessionguard.core.violation import ViolationFound
+from pytest_sessionguard.errors import UsageError
+from pytest_sessionguard.explore import smaller
+from pytest_sessionguard.explore.shrink import likeness, shrink
+from pytest_sessionguard.run import scenario_files
+from pytest_sessionguard.run.again import Again
+from pytest_sessionguard.run.runner import Runner
+
+FOLDER: Final = Path(".sessionguard/found")
+
+# More than one step at once has more than one schedule: then so many orders are run.
+ORDERS_OF_SEVERAL: Final = 100
+
+_REMARK: Final = re.compile(r"# (bug|manager): (.*)")
+_NUMBERS_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of a find.
+
+    Attributes:
+        found: the smallest case that shows it.
+        violation: what to tell, confirmed; None where it did not replay.
+        uncertain: where it did not replay, what was found and what the replays showed instead, as text.
+        minimal: nothing of the case can be left out.
+    """
+
+    found: Found
+    violation: ViolationFound | None
+    uncertain: str = ""
+    minimal: bool = False
+
+
+def settle(
+    found: Found,
+    runner: Runner,
+    *,
+    folder: Path | None = FOLDER,
+    runs_max: int = RUNS_MAX,
+    seed: int = 0,
+    asked: Collection[str] = (),
+    ended: Callable[[], bool] = lambda: False,
+) -> Settled:
+    """Make a find small, confirm it, and write it into the folder, unless there is none.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    again = Again(runner)
+    shrunk = shrink(found, again, runs_max=runs_max, seed=seed, asked=asked, ended=ended)
+    if not shrunk.confirmed:
+        first, second = shrunk.traces
+        told = f"{found.violation.message}\n\nfirst replay:\n{first}\n\nsecond replay:\n{second}"
+        return Settled(found=found, violation=None, uncertain=told)
+    smallest = shrunk.found
+    case = again.once(smallest.plan, smallest.schedule, smallest.fault).case
+    smallest = replace(smallest, case=case if case.violations else smallest.case)
+    violation = replace(smallest.violation, fault=smallest.fault)
+    try:
+        story = as_story(smallest)
+        text = text_of(story)
+        scenario_files.load("a.session.yaml", text)
+    except (ValueError, UsageError):
+        # No file can say what it holds: it is told, and found again by its seed.
+        return Settled(found=smallest, violation=violation, minimal=shrunk.minimal)
+    path = keep(story, violation, folder, target=runner.target) if folder is not None else None
+    token = replay_token.encode(text)
+    violation = replace(
+        violation,
+        scenario=str(path) if path is not None else "",
+        path="",
+        line=0,
+        column=0,
+        replay=replay_command(token, runner.target),
+    )
+    return Settled(found=smallest, violation=violation, minimal=shrunk.minimal)
+
+
+def replay_command(case: str, target: str) -> str:
+    """Return the command that replays a token or a file against the target."""
+    return shlex.join(["sessionguard", "replay", case, "--manager", target])
+
+
+# -- as a story -------------------------------------------------------------------------------------------------------
+
+
+def as_story(found: Found) -> Scenario:
+    """Return the case as a scenario that needs nothing beside it: its cell is its matrix, its schedule is in it."""
+    plan = found.plan
+    verbs = [step.verb for step in plan.scenario.all_steps if isinstance(step, Step) and step.verb in VERBS]
+    told = f"{found.violation.property} is broken by {', '.join(verbs[:6])}{' and more' if len(verbs) > 6 else ''}"
+    matrix = FrozenMap({name: (value,) for name, value in plan.cell.items()})
+    story = replace(plan.scenario, title=told if verbs else plan.scenario.title, matrix=matrix, path="", lines=())
+    blocks = [step for step in story.all_steps if isinstance(step, Parallel)]
+    schedules: str | int = found.schedule if len(blocks) == 1 else ORDERS_OF_SEVERAL
+
+    def edit(path: smaller.Path, step: AnyStep) -> tuple[AnyStep, ...]:
+        return (replace(step, schedules=schedules),) if isinstance(step, Parallel) else (step,)
+
+    return smaller.edited(story, edit) if blocks else story
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A case that was found earlier: a cell of the file at `path`."""
+
+    path: Path
+    plan: Plan
+
+
+def keep(story: Scenario, violation: ViolationFound, folder: Path, *, target: str) -> Path:
+    """Return the file of this bug, which is written where there is none yet.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    bug = hashlib.sha256(repr((likeness(violation), target)).encode()).hexdigest()[:12]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(1, _NUMBERS_MAX):
+            path = folder / f"{violation.property}-{number}{scenario_files.SUFFIX}"
+            if path.exists():
+                if remarks_of(path).get("bug") == bug:
+                    return path
+                continue
+            command = replay_command(str(path), target)
+            remarks = [
+                f"{violation.property} violated: {violation.summary}",
+                f"Found by a search; it fails until the bug is mended. Again: {command}",
+                f"manager: {target}",
+                f"bug: {bug}",
+            ]
+            _write_new(path, text_of(story, remarks=remarks))
+            return path
+    except OSError as error:
+        raise UsageError(f"cannot write into {folder}: {error.strerror}") from None
+    raise UsageError(f"{folder} has {_NUMBERS_MAX} files of {violation.property}: mend what they show, or clear it up")
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all, and is nobody else's."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def remarks_of(path: Path) -> dict[str, str]:
+    """Return what the first lines of a kept file say: the manager that it was found with, and the bug."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()[:12]
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {match[1]: match[2] for line in lines if (match := _REMARK.fullmatch(line))}
+
+
+def earlier(folder: Path, *, target: str) -> Iterator[Kept]:
+    """Give the cases that were found earlier with this target, in the order of their names.
+
+    Raises:
+        UsageError: a file of them is no scenario any more.
+    """
+    for path in sorted(folder.glob(f"*{scenario_files.SUFFIX}")) if folder.is_dir() else ():
+        if remarks_of(path).get("manager", target) == target:
+            for plan in cells(scenario_files.load(path)):
+                yield Kept(path=path, plan=plan)
+
+
+def replayed(plan: Plan, runner: Runner, *, case: str) -> CaseResult:
+    """Run a case that was kept, by its file or its token, and let what it violates name the command that repeats it.
+
+    Raises:
+        UsageError: it does not fit the target.
+    """
+    ran = runner.run(plan)
+    command = replay_command(case, runner.target)
+    scenario = "" if replay_token.is_token(case) else case
+    found = tuple(replace(one, scenario=scenario, path="", line=0, column=0, replay=command) for one in ran.violations)
+    return replace(ran, violations=found)
