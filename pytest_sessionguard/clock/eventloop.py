@@ -22,7 +22,7 @@ from math import ceil
 from types import FrameType
 from typing import Any, Final, TypeVar
 
-from pytest_sessionguard.clock import loopturns, threads
+from pytest_sessionguard.clock import loopturns, select_turns, threads
 from pytest_sessionguard.clock.deadlock import waiting_tasks
 from pytest_sessionguard.clock.readings import READINGS, RESOLUTION_S, real_get_clock_info, real_monotonic
 from pytest_sessionguard.clock.underway import LOOK_AGAIN_S, UnderWay
@@ -221,7 +221,7 @@ def _followed(real: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
         if loop is None:
             loop = _follow(span, self)
             if loop is None:
-                return threads.selector_select(real, self, timeout, sys._getframe(1))
+                return select_turns.selector_select(real, self, timeout, sys._getframe(1))
             # The loop computed this timeout from the time before it followed the clock: let it compute anew.
             timeout = timeout and 0.0
         ready = real(self, 0)
@@ -252,7 +252,7 @@ def _select_in_turn(
     followed = selector in span.followed
     loop = _follow(span, selector)
     if loop is None:
-        return threads.selector_select(real, selector, timeout, caller)
+        return select_turns.selector_select(real, selector, timeout, caller)
     work = span.work_of(loop)
     if not followed:
         timeout = timeout and 0.0

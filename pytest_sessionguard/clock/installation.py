@@ -10,7 +10,7 @@ from _thread import get_ident
 from types import TracebackType
 from typing import Any, Final
 
-from pytest_sessionguard.clock import classes, eventloop, frozen, readings, remembered, threads
+from pytest_sessionguard.clock import classes, eventloop, frozen, readings, remembered, select_turns, sockets, threads
 from pytest_sessionguard.clock.captured import Captured
 from pytest_sessionguard.clock.exempt import KEEPS_REAL_TIME, KEEPS_REAL_TIME_BESIDE_THREADS
 from pytest_sessionguard.clock.readings import READINGS
@@ -19,6 +19,9 @@ from pytest_sessionguard.errors import UsageError
 
 _CAPTURED: Final = Captured(readings.STAND_INS)
 _CAPTURED_WITH_LOCKS: Final = Captured({**readings.STAND_INS, **threads.STAND_INS})
+_THREAD_PATCHES: Final = [*threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES]
+# What stands for an attribute that the owner itself has not.
+_INHERITED: Final = object()
 _PATCHES: Final = [*frozen.PATCHES, *classes.PATCHES, *eventloop.PATCHES]
 
 
@@ -67,9 +70,9 @@ class Installation:
         self._freeze.start()
         replaced = self._replaced
         with_threads = self._clock.threads
-        patches = [*_PATCHES, *remembered.patches(self._clock), *(threads.PATCHES if with_threads else ())]
+        patches = [*_PATCHES, *remembered.patches(self._clock), *(_THREAD_PATCHES if with_threads else ())]
         for owner, name, stand_in in patches:
-            replaced.append((owner, name, owner.__dict__[name]))
+            replaced.append((owner, name, owner.__dict__.get(name, _INHERITED)))
             setattr(owner, name, stand_in)
         self._captured.apply()
         if with_threads:
@@ -84,7 +87,10 @@ class Installation:
                 self._captured.restore()
         finally:
             for owner, name, original in self._replaced:
-                setattr(owner, name, original)
+                if original is not _INHERITED:
+                    setattr(owner, name, original)
+                elif name in owner.__dict__:
+                    delattr(owner, name)
             self._replaced.clear()
             if self._freeze is not None:
                 self._freeze.stop()

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from pytest_sessionguard.clock.threads import me, select_in_turn
+from pytest_sessionguard.clock.select_turns import select_in_turn
 from pytest_sessionguard.clock.underway import UnderWay
 from pytest_sessionguard.clock.virtual import sleep_us
+from pytest_sessionguard.clock.waits import me
 
 
 def select(

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import _thread
 import queue
-import select
-import selectors
 import sys
 import threading
 import time
@@ -24,20 +22,18 @@ from concurrent.futures import Future, _base, process
 from concurrent.futures import thread as pool
 from contextlib import contextmanager, suppress
 from functools import partial
-from types import FrameType, SimpleNamespace, TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Final
 
 from pytest_sessionguard.clock.locks import VirtualLock, VirtualRLock, VirtualSimpleQueue, condition_wait
 from pytest_sessionguard.clock.readings import READINGS, real_monotonic, real_sleep
 from pytest_sessionguard.clock.turns import Turns, by_seed
-from pytest_sessionguard.clock.underway import UnderWay
-from pytest_sessionguard.clock.virtual import VirtualClock, sleep_us
+from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.clock.waits import CURRENT, Abandoned, Runner, Waiter
+from pytest_sessionguard.clock.waits import me as me
 from pytest_sessionguard.clock.warden import Warden, stirs
 
 _RUNNER: Final = "_sessionguard_runner"
-# Modules that wait in real time and measure it, so that a wait cut short would only be begun again.
-_WAIT_FOR_REAL: Final = ("subprocess", "multiprocessing")
 
 
 class _OtherRLock(VirtualRLock):
@@ -95,13 +91,6 @@ def leave() -> None:
         turns.clock.passed_on = None
         turns.let_go()
         turns.dismiss_warden()
-
-
-def me() -> tuple[Turns, Runner] | None:
-    """Return the scheduler and the current thread's place in it; none for a thread that keeps real time."""
-    turns = CURRENT.turns
-    runner = None if turns is None else turns.runners.get(get_ident())
-    return None if turns is None or runner is None else (turns, runner)
 
 
 def sleep(seconds: Any) -> None:
@@ -360,94 +349,6 @@ def _hand_out(turns: Turns, returned: Callable[[], bool]) -> None:
     turns.call_warden()
 
 
-# -- select ----------------------------------------------------------------------------------------------------------
-
-
-def select_in_turn(
-    poll: Callable[[], list[Any]],
-    deadline_us: int | None,
-    keys: Callable[[], list[selectors.SelectorKey]],
-    work: UnderWay,
-    *,
-    self_pipe_fd: int = -1,
-    reachable: bool = False,
-    what: object = "input",
-    last: bool = False,
-) -> tuple[list[Any], bool]:
-    """Wait for something real until an instant of virtual time; also say whether it came.
-
-    `reachable`: more than these keys may end the wait, such as a signal.  `last`: come after all others that are due at
-    that instant.
-    """
-    here = me()
-    assert here is not None
-    turns, runner = here
-    waiter = Waiter(turns, runner, what)
-    waiter.poll = poll
-    waiter.look_again_s = lambda: work.look_again_s(keys(), self_pipe_fd)
-    waiter.reachable = reachable or any(key.fd != self_pipe_fd for key in keys())
-    came = turns.wait(waiter, deadline_us, int(last))
-    return poll(), came
-
-
-_select = select.select
-
-
-def virtual_select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None, /) -> Any:
-    """Wait for descriptors: in virtual time in a virtual thread."""
-    here = me()
-    if here is None or _is_exempt(sys._getframe(1)) or (timeout is not None and timeout <= 0):
-        return _select(rlist, wlist, xlist, timeout)
-    rlist, wlist, xlist = list(rlist), list(wlist), list(xlist)
-    ready = _select(rlist, wlist, xlist, 0)
-    if any(ready):
-        # Who never waits, because there is always something to read, must not keep the others from their turns.
-        here[0].give_way(here[1])
-        return ready
-    found: list[Any] = []
-
-    def poll() -> list[Any]:
-        found[:] = _select(rlist, wlist, xlist, 0)
-        return found if any(found) else []
-
-    keys = [selectors.SelectorKey(each, _fd(each), 0, None) for each in {*rlist, *wlist, *xlist}]
-    select_in_turn(poll, _due_us(here[0], timeout), lambda: keys, _work(here[0]))
-    return tuple(found)
-
-
-def selector_select(
-    real: Callable[..., list[Any]], selector: Any, timeout: float | None, caller: FrameType
-) -> list[Any]:
-    """Wait on a selector that is nobody's event loop: in virtual time in a virtual thread."""
-    here = me()
-    if here is None or (timeout is not None and timeout <= 0) or _is_exempt(caller):
-        return real(selector, timeout)
-    ready = real(selector, 0)
-    if ready:
-        here[0].give_way(here[1])
-        return ready
-    return select_in_turn(
-        lambda: real(selector, 0), _due_us(here[0], timeout), lambda: list(selector.get_map().values()), _work(here[0])
-    )[0]
-
-
-def _due_us(turns: Turns, timeout: float | None) -> int | None:
-    return None if timeout is None else turns.clock.monotonic_us + sleep_us(timeout)
-
-
-def _work(turns: Turns) -> UnderWay:
-    return UnderWay(turns.clock.patience_us, watch_threads=False)
-
-
-def _fd(each: Any) -> int:
-    return each if isinstance(each, int) else int(each.fileno())
-
-
-def _is_exempt(frame: FrameType) -> bool:
-    name = frame.f_globals.get("__name__", "")
-    return name.partition(".")[0] in _WAIT_FOR_REAL or READINGS.keeps_real_time[name]
-
-
 def _patches() -> list[tuple[Any, str, Any]]:
     """Return every attribute that is replaced while a clock with threads is in force: owner, name, stand-in."""
     thread = threading.Thread
@@ -468,7 +369,6 @@ def _patches() -> list[tuple[Any, str, Any]]:
         (pool._WorkItem, "run", run_item),
         (pool.ThreadPoolExecutor, "submit", submit),
         (process.ProcessPoolExecutor, "submit", submit_to_process),
-        (select, "select", virtual_select),
     ]
 
 

@@ -4,7 +4,8 @@ The rule: while real work may be under way, virtual time passes no faster than r
 before the work had the real time that it would have had without us, and nothing waits longer than it really would.
 
 - A future of an executor is work until it is done, however long it takes.
-- A socket whose other end is in the same event loop is work only while bytes are between the two.
+- A socket whose other end is in the same event loop, or is served by a virtual thread, is work only while bytes are
+  between the two.
 - Any other open connection, pipe, child or thread of this span may be working or idle, and nobody can tell: it counts
   as work until it has been silent for the clock's patience, real time, and again from its next sign of life.
 - A listening socket never is.  A thread that was there before the span is not asked.
@@ -25,6 +26,7 @@ from concurrent.futures import thread as pool_threads
 from enum import Enum
 from selectors import SelectorKey
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from pytest_sessionguard.clock.readings import real_monotonic, real_sleep
 
@@ -48,6 +50,10 @@ _PEER_CREDENTIALS: Final = getattr(socket, "SO_PEERCRED", None)
 
 # What `threading.enumerate` lists, without its lock: this is asked before every jump.
 _live_threads: Final[dict[int, threading.Thread]] = vars(threading)["_active"]
+
+# Name of an end of a connection -> the socket, of those that virtual threads serve: they have turns, and whoever waits
+# at the other end need not guess whether somebody is at work.
+OUR_ENDS: Final[WeakValueDictionary[Any, socket.socket]] = WeakValueDictionary()
 
 Kind = Enum("Kind", ["SILENT", "TCP", "OTHER"])
 
@@ -170,6 +176,9 @@ class UnderWay:
         for fd, channel in channels.items():
             if channel.kind is Kind.TCP and channel.peer in names:
                 if _bytes_in_flight(fd):
+                    return LOOK_AT_BYTES_S
+            elif channel.kind is Kind.TCP and (end := OUR_ENDS.get(channel.peer)) is not None and end.fileno() >= 0:
+                if _bytes_in_flight(fd) or _bytes_in_flight(end.fileno()):
                     return LOOK_AT_BYTES_S
             elif channel.kind is Kind.TCP:
                 if _silent_s(fd, channel, now) < self.patience_s:

@@ -169,3 +169,10 @@ def waiter_for(what: object) -> Waiter | ForeignWaiter:
         if me is not None:
             return Waiter(turns, me, what)
     return ForeignWaiter()
+
+
+def me() -> tuple[Turns, Runner] | None:
+    """Return the scheduler and the current thread's place in it; none for a thread that keeps real time."""
+    turns = CURRENT.turns
+    runner = None if turns is None else turns.runners.get(get_ident())
+    return None if turns is None or runner is None else (turns, runner)

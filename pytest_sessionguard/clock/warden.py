@@ -96,7 +96,8 @@ class Warden:
             busy = next((runner for runner in turns.away if runner.quiet_since_s >= self._now_s), None)
             if busy is not None and turns.holder is None:
                 self._look_at_busy(busy)
-        elif turns.switches != self._switches:
+        elif turns.switches != self._switches or turns.runners.get(holder.ident) is not holder:
+            # It has just got its turn, or is starting a thread, which takes as long as the system takes.
             self._switches = turns.switches
             self._forget()
         elif holder.ident and len(turns.runners) + len(turns.ready) > 1:

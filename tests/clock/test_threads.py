@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import random
 import sched
@@ -502,7 +503,7 @@ def test_an_echo_over_sockets_between_threads_makes_no_timeout_expire(clock: Vir
 def test_a_thread_blocked_in_the_real_world_is_declared_external_and_hangs_nobody() -> None:
     ours, theirs = socket.socketpair()
     with VirtualClock(threads=True, patience_us=50_000).installed() as clock:
-        reader = threading.Thread(target=ours.recv, args=(1,), name="reader")
+        reader = threading.Thread(target=os.read, args=(ours.fileno(), 1), name="reader")
         reader.start()
         with pytest.warns(RuntimeWarning, match="reader has been blocked in the real world for 0.05 s"):
             time.sleep(3600)
