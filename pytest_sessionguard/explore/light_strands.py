@@ -41,7 +41,7 @@ def _words(text: str) -> frozenset[str]:
 HARMLESS: Final = _words(
     "__future__ abc array base64 bisect builtins calendar codecs collections contextlib contextvars copy "
     "dataclasses datetime decimal enum errno fnmatch fractions functools hashlib heapq hmac inspect io itertools "
-    "json keyword math numbers operator os pathlib pprint random re reprlib secrets stat statistics string struct "
+    "json keyword math numbers operator os pathlib pprint random re reprlib secrets stat statistics string struct sys "
     "textwrap thread threading time token traceback types typing unicodedata uuid warnings weakref zlib zoneinfo"
 )
 # Of `threading`, what stays right for strands of one thread.
@@ -89,7 +89,8 @@ def _is_harmless(value: Any, own: frozenset[str]) -> bool:
             return False
         if isinstance(value, _thread.RLock):
             return False  # it knows its owner by the thread of the system
-    return home in own or home.startswith(_STAND_INS) or home.lstrip("_").partition(".")[0] in HARMLESS
+    top = home.partition(".")[0]
+    return home in own or home.startswith(_STAND_INS) or top in HARMLESS or top.removeprefix("_") in HARMLESS
 
 
 def _names_of_threading(code: CodeType) -> set[str]:

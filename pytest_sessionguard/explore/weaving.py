@@ -227,7 +227,7 @@ def _source(module: ModuleType) -> str | None:
 def own_modules(things: Iterable[Any]) -> tuple[ModuleType, ...]:
     """Return the loaded modules of the projects that the things belong to, by name.
 
-    A project is a top-level package; for a single module, also those beside it that were imported from plain source.
+    A project is a top-level package; for a single module, also those beside it that it uses.
     A library is a project only if one of the things is its own.  The standard library and this package never are.
     """
     found: dict[str, ModuleType] = {}
@@ -257,8 +257,23 @@ def _project(name: str, module: ModuleType) -> dict[str, ModuleType]:
     file = module.__dict__.get("__file__")
     if not file or any(part in _LIBRARIES for part in Path(file).parts):
         return {}
-    folder = Path(file).parent
-    return {other: each for other, each in loaded.items() if _may_be_woven(other) and _is_beside(each, folder)}
+    folder, found, waiting = Path(file).parent, {name: module}, [module]
+    while waiting:
+        for other in sorted(_used_by(waiting.pop()) - found.keys()):
+            if other in loaded and _may_be_woven(other) and _is_beside(loaded[other], folder):
+                found[other] = loaded[other]
+                waiting.append(found[other])
+    return found
+
+
+def _used_by(module: ModuleType) -> set[str]:
+    """Return the names of the modules that a module has something of."""
+    used = set()
+    for value in list(vars(module).values()):
+        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        if isinstance(name, str):
+            used.add(name)
+    return used
 
 
 def _is_beside(module: ModuleType, folder: Path) -> bool:

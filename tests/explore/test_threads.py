@@ -289,7 +289,7 @@ def test_strands_have_identities_and_names_and_wait_for_threads_of_their_own(lig
         ("import threading\nclass A:\n  def m(self): return threading.local()", False),
         ("import threading\nLOCAL = threading.local()", False),
         ("from threading import Thread", False),
-        ("from threading import Lock, Event", True),
+        ("from __future__ import annotations\nfrom threading import Lock, Event", True),
         ("import sqlite3", False),
         ("import _thread\nLOCK = _thread.RLock()", False),
         ("import dataclasses\n@dataclasses.dataclass\nclass A:\n  n: int = 0", True),

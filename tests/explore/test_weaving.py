@@ -157,16 +157,20 @@ def test_functions_whose_source_has_changed_or_gone_are_named_and_left_alone(sho
             assert points.during(lambda: shop.Store().touch.__wrapped__(shop.Store())) == 0
 
 
-def test_a_package_is_a_project_and_so_are_modules_side_by_side(shop: Any, tmp_path: Path) -> None:
+def test_a_package_is_a_project_and_so_is_a_module_with_what_it_uses_beside_it(shop: Any, tmp_path: Path) -> None:
     assert [module.__name__ for module in own_modules([shop.Store])] == ["wshop", "wshop.store"]
-    (tmp_path / "wsingle.py").write_text("import wbeside\nclass Manager: ...\n")
-    (tmp_path / "wbeside.py").write_text("")
+    (tmp_path / "wsingle.py").write_text("from wbeside import One\nclass Manager: ...\n")
+    (tmp_path / "wbeside.py").write_text("import wfurther\nclass One: ...\n")
+    (tmp_path / "wfurther.py").write_text("")
+    (tmp_path / "wstranger.py").write_text("import wsingle")
     try:
         single = importlib.import_module("wsingle")
+        importlib.import_module("wstranger")
         names = [module.__name__ for module in own_modules([single.Manager(), single.Manager])]
-        assert names == ["wbeside", "wshop", "wshop.store", "wsingle"]
+        assert names == ["wbeside", "wfurther", "wsingle"]
     finally:
-        del sys.modules["wsingle"], sys.modules["wbeside"]
+        for name in ("wsingle", "wbeside", "wfurther", "wstranger"):
+            sys.modules.pop(name, None)
 
 
 def test_a_library_is_woven_only_if_it_is_the_target_and_the_standard_library_never() -> None:
