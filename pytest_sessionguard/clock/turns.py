@@ -151,7 +151,12 @@ class Turns:
             me.waiter = None
             self.open.discard(waiter)
         if waiter.error is not None:
-            raise waiter.error
+            # Nothing but the one that raises it holds it: it holds the frames that it passes.
+            error, waiter.error = waiter.error, None
+            try:
+                raise error
+            finally:
+                del error
         return waiter.woken
 
     def wake(self, waiter: Waiter) -> bool:

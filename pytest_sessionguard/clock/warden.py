@@ -100,7 +100,8 @@ class Warden:
             # It has just got its turn, or is starting a thread, which takes as long as the system takes.
             self._switches = turns.switches
             self._forget()
-        elif holder.ident and len(turns.runners) + len(turns.ready) > 1:
+        elif turns.runners.get(holder.ident) is holder and len(turns.runners) + len(turns.ready) > 1:
+            # One that is starting another waits for the system meanwhile, and is no virtual thread for so long.
             self._look_at(holder)
 
     def _forget(self) -> None:

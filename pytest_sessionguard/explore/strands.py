@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
 
 from pytest_sessionguard.clock.turns import Turns
@@ -52,7 +52,7 @@ class Strands:
     def __init__(self, turns: Turns, scheduler: Scheduler, trace: list[int], steps_max: int = STEPS_MAX) -> None:
         self.trace = trace
         # Who was stopped that could have gone on, who ran instead, and the line where the first stood.
-        self._stops: list[tuple[int, int, CodeType | None, int]] = []
+        self._stops: list[tuple[int, int, str, int, str]] = []
         self.error: BaseException | None = None
         # Where a strand stands that is no thread of the system.
         self.frame_of: Callable[[Runner], FrameType | None] = lambda runner: None
@@ -63,6 +63,8 @@ class Strands:
         self._steps = 0
         self._numbers: dict[Runner, int] = {}
         self._clients: list[Runner] = []
+        self._there_before: list[Runner] = []
+        self._before: tuple[Any, int, Any, bool] = None, 1, None, True
         self._left = 0
         self._waiter: Waiter | None = None
         self._kept = 0
@@ -88,6 +90,24 @@ class Strands:
         self._clients.append(runner)
         self._left += 1
 
+    def __enter__(self) -> Strands:
+        turns, clock = self._turns, self._turns.clock
+        for runner in sorted(turns.runners.values(), key=_number):
+            if runner is not self._owner:
+                self._there_before.append(runner)
+        self._before = turns.choose, turns.slack, clock.passed_on, gc.isenabled()
+        gc.disable()  # a finalizer would run whenever memory happens to be short
+        turns.choose, turns.slack, clock.passed_on = self._choose, SLACK, self._pass_on
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        turns = self._turns
+        turns.choose, turns.slack, turns.clock.passed_on, collects = self._before
+        if collects:
+            gc.enable()
+
     def run(self) -> None:
         """Let the clients run to their end; the current thread is the owner of the span.
 
@@ -96,20 +116,9 @@ class Strands:
             VirtualLivelock: after `steps_max` steps, everybody's turn having come again and again, they still run.
             BaseException: what the scheduler raised.
         """
-        turns, clock = self._turns, self._turns.clock
-        for runner in sorted(turns.runners.values(), key=_number):
-            if runner is not self._owner:
-                self._numbers.setdefault(runner, len(self._numbers))
-        before = turns.choose, turns.slack, clock.passed_on
-        collects = gc.isenabled()
-        gc.disable()  # a finalizer would run whenever memory happens to be short
-        turns.choose, turns.slack, clock.passed_on = self._choose, SLACK, self._pass_on
-        try:
-            self._wait()
-        finally:
-            turns.choose, turns.slack, clock.passed_on = before
-            if collects:
-                gc.enable()
+        for runner in self._there_before:
+            self._numbers.setdefault(runner, len(self._numbers))
+        self._wait()
         if self.error is not None:
             raise self.error
 
@@ -136,12 +145,8 @@ class Strands:
         """Return where each was stopped that could have gone on."""
         folder = os.getcwd() + os.sep
         return [
-            Switch(strand=strand, to=to, place="")
-            if code is None
-            else Switch(
-                strand=strand, to=to, place=_short(f"{code.co_filename}:{line}", folder), function=_name_of(code)
-            )
-            for strand, to, code, line in self._stops
+            Switch(strand=strand, to=to, place=_short(f"{path}:{line}", folder) if path else "", function=function)
+            for strand, to, path, line, function in self._stops
         ]
 
     # -- in a strand ------------------------------------------------------------------------------------------------
@@ -231,8 +236,8 @@ class Strands:
             self._kept = 0
         if current in runners:
             stood = _own(sys._getframe(1)) if runners[current].ident == get_ident() else None
-            code, line = (None, 0) if stood is None else (stood.f_code, stood.f_lineno)
-            self._stops.append((current, chosen, code, line))
+            place = ("", 0, "") if stood is None else (stood.f_code.co_filename, stood.f_lineno, _name_of(stood.f_code))
+            self._stops.append((current, chosen, *place))
         return runners[chosen]
 
     def _chosen_without(self, able: Sequence[Runner], last: Runner | None) -> Runner | None:

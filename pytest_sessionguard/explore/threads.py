@@ -119,18 +119,19 @@ def at_once(
     run.settle()
     _HERE.run = run
     try:
-        if light and len(here[0].runners) == 1:
-            with LightStrands(here[0]) as greenlets:
-                run.frame_of = greenlets.frame_of
+        with run:
+            if light and len(here[0].runners) == 1:
+                with LightStrands(here[0]) as greenlets:
+                    run.frame_of = greenlets.frame_of
+                    for number, client in enumerate(clients):
+                        run.announce(greenlets.start(number, partial(_run, run, number, client, errors)))
+                    run.run()
+            else:
                 for number, client in enumerate(clients):
-                    run.announce(greenlets.start(number, partial(_run, run, number, client, errors)))
+                    work = partial(_run, run, number, client, errors)
+                    thread = threading.Thread(target=work, name=f"client {letter(number)}", daemon=True)
+                    run.announce(virtual_threads.start_virtual(thread))
                 run.run()
-        else:
-            for number, client in enumerate(clients):
-                work = partial(_run, run, number, client, errors)
-                thread = threading.Thread(target=work, name=f"client {letter(number)}", daemon=True)
-                run.announce(virtual_threads.start_virtual(thread))
-            run.run()
     finally:
         _HERE.run = None
         if switches is not None:

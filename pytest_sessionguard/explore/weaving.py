@@ -65,7 +65,7 @@ class Weaving:
             self._take_out()
 
     def _put_in(self) -> None:
-        if not self._found or _held_anew(self._held_plain):
+        if not self._held_plain or _held_anew(self._held_plain):
             self._look()
         for function, (_, woven) in self._found.items():
             function.__code__ = woven
@@ -78,9 +78,9 @@ class Weaving:
                 known = self._plain.get(id(function.__code__))
                 if known is not None:
                     function.__code__ = known
-        self._held_plain = _held(_with_inner(plain for plain, _ in self._found.values()))
-        if not self._held_woven:
             self._held_woven = _held(self._twins)
+        if not self._held_plain:
+            self._held_plain = _held(_with_inner(plain for plain, _ in self._found.values()))
 
     def _look(self) -> None:
         unmatched = set()
@@ -95,7 +95,7 @@ class Weaving:
                 self._found[function] = (code, woven)
                 self._plain[id(woven)] = code
         self.unmatched = frozenset(unmatched)
-        self._held_woven = _held(self._twins)
+        self._held_woven, self._held_plain = _held(self._twins), []
 
     def _codes_of(self, path: str) -> dict[Key, CodeType]:
         """Return the plain code of each function of a file, as a key, with its woven one."""
