@@ -62,6 +62,8 @@ class Turns:
         # Real work that was handed out and must come back, each: whether it has.
         self.handed_out: list[Callable[[], bool]] = []
         self.deadlock: VirtualDeadlock | None = None
+        # Tells who waits for what in place of `told`: who has just waited, and for what, or None.
+        self.tell: Callable[[Runner | None, object], list[str]] | None = None
         self.over = False
         self.ended_s = 0.0
         self.switches = 0
@@ -397,6 +399,8 @@ class Turns:
 
     def told(self, me: Runner | None = None, what: object = None) -> list[str]:
         """Return for each waiting thread what it waits for, and its stack; `me` has just waited for `what`."""
+        if self.tell is not None:
+            return self.tell(me, what)
         waiting = {runner: runner.waiter.what for runner in self.runners.values() if runner.waiter is not None}
         return [
             f"{runner.name} waits for {_shown(waited_for)}"

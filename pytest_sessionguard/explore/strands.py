@@ -98,6 +98,7 @@ class Strands:
         self._before = turns.choose, turns.slack, clock.passed_on, gc.isenabled()
         gc.disable()  # a finalizer would run whenever memory happens to be short
         turns.choose, turns.slack, clock.passed_on = self._choose, SLACK, self._pass_on
+        turns.tell = self.waiting
         return self
 
     def __exit__(
@@ -105,6 +106,7 @@ class Strands:
     ) -> None:
         turns = self._turns
         turns.choose, turns.slack, turns.clock.passed_on, collects = self._before
+        turns.tell = None
         if collects:
             gc.enable()
 
@@ -129,9 +131,9 @@ class Strands:
             self._waiter = Waiter(self._turns, self._owner, "the clients")
             try:
                 self._turns.wait(self._waiter, None)
-            except VirtualDeadlock:
+            except VirtualDeadlock as error:
                 if self.error is None:
-                    self.error = VirtualDeadlock(self.waiting())
+                    self.error = error
             if self.error is not None:
                 self._give_up()
 
@@ -257,10 +259,13 @@ class Strands:
         self._follows, self._special = False, True
         abandon(self._turns, self._clients)
 
-    def waiting(self) -> list[str]:
-        """Return for each strand that has not ended what it waits for, who has it, and where it stands."""
+    def waiting(self, me: Runner | None = None, what: object = None) -> list[str]:
+        """Return for each strand that has not ended what it waits for, who has it, and where it stands.
+
+        `me` has just waited for `what`, and no longer does.
+        """
         return [
-            f"{self._name(runner)} {self._wait_of(runner)}"
+            f"{self._name(runner)} {self._wait_of(runner, what if runner is me else _awaited(runner))}"
             for runner in sorted(self._numbers, key=self._numbers.__getitem__)
             if not runner.done and runner.ident
         ]
@@ -278,16 +283,15 @@ class Strands:
             frame = _own(frame.f_back)
         return lines[::-1]
 
-    def _wait_of(self, runner: Runner) -> str:
+    def _wait_of(self, runner: Runner, what: Any) -> str:
         stack = "".join(f"\n      {line}" for line in self._lines(runner))
-        if runner.waiter is None:
+        if what is None:
             return "runs" + stack
-        what = runner.waiter.what
         lock, askers = self._askers.get(id(what), (what, ()))
         name = type(lock).__name__.removeprefix("_").removeprefix("Virtual")
         named = lock if isinstance(lock, str) else f"{'an' if name[:1] in 'REO' else 'a'} {name}"
         # The last that asked for it and does not wait for it now.
-        holder = next((one for one in reversed(askers) if one.waiter is None or one.waiter.what is not what), None)
+        holder = next((one for one in reversed(askers) if one is not runner and _awaited(one) is not what), None)
         has = "" if holder is None or holder not in self._numbers else f", which {self._name(holder)} has"
         return f"waits for {named}{has}{stack}"
 
@@ -313,6 +317,10 @@ def end_strays(turns: Turns) -> None:
         if not abandon(turns, strays) and not turns.ready:
             return
         turns.give_way(turns.owner)
+
+
+def _awaited(runner: Runner) -> Any:
+    return None if runner.waiter is None else runner.waiter.what
 
 
 def _inner(lock: Any) -> Any:
