@@ -58,6 +58,7 @@ class Recording:
     past the recorder: what is there then is what a kill would leave.
 
     Attributes:
+        listener: is called before each effect is noted.
         snapshots: how many marks there were, and what the folder held.
     """
 
@@ -75,6 +76,7 @@ class Recording:
         self.lock = threading.RLock()
         self.now_ns = now_ns
         self.volatile = volatile
+        self.listener: Callable[[], None] | None = None
         self.snapshots: list[tuple[int, Image]] = []
         self._follow = follow
         self._takes_snapshots = snapshots
@@ -94,6 +96,11 @@ class Recording:
             self._marks += 1
             if self._takes_snapshots and self._incomplete:
                 self.snapshots.append((self._marks, read_folder(self.folder)[0]))
+
+    def _note(self, effect: Effect) -> None:
+        if self.listener is not None:
+            self.listener()
+        self.effects.append(effect)
 
     def lacks(self, reason: str) -> None:
         """Note why the log may lack something."""
@@ -141,7 +148,7 @@ class Recording:
             return
         mode = status.st_mode
         kind = FOLDER if stat.S_ISDIR(mode) else LINK if stat.S_ISLNK(mode) else FILE
-        self.effects.append(Entered(*place, number, kind, stat.S_IMODE(mode), target, self.now_ns()))
+        self._note(Entered(*place, number, kind, stat.S_IMODE(mode), target, self.now_ns()))
 
     def wrote(self, descriptor: int, data: Any, offset: int | None = None) -> None:
         """Note bytes that were just written, where the descriptor stood or at an offset."""
@@ -152,11 +159,11 @@ class Recording:
         if offset is None:
             offset = _LSEEK(descriptor, 0, os.SEEK_CUR) - len(written)
         now_ns = self.now_ns()
-        self.effects.append(Wrote(number, offset, written, now_ns))
+        self._note(Wrote(number, offset, written, now_ns))
         if self._follow:
             UTIME(descriptor, ns=(now_ns, now_ns))
         if self._is_synchronous(descriptor):
-            self.effects.append(Synced(number))
+            self._note(Synced(number))
 
     def _is_synchronous(self, descriptor: int) -> bool:
         return fcntl is not None and bool(fcntl(descriptor, F_GETFL) & getattr(os, "O_DSYNC", 0))
@@ -164,21 +171,21 @@ class Recording:
     def sized(self, number: int | None, size: int) -> None:
         """Note a new size."""
         if number is not None:
-            self.effects.append(Sized(number, size, self.now_ns()))
+            self._note(Sized(number, size, self.now_ns()))
 
     def touched(self, number: int | None, *, mtime_ns: int | None = None, mode: int | None = None) -> None:
         """Note another time or other permissions."""
         if number is not None:
-            self.effects.append(Touched(number, mtime_ns, mode))
+            self._note(Touched(number, mtime_ns, mode))
 
     def synced(self, number: int | None) -> None:
         """Note a flush of one node, or of all."""
-        self.effects.append(Synced(number))
+        self._note(Synced(number))
 
     def locked(self, number: int | None) -> None:
         """Note a lock."""
         if number is not None:
-            self.effects.append(Locked(number))
+            self._note(Locked(number))
 
     def linked(self, place: Place | None, number: int | None, path: Any, dir_fd: int | None) -> None:
         """Note another name for a node; one that comes from outside is new."""
@@ -189,9 +196,9 @@ class Recording:
         elif number in self._nameless:
             self._nameless.discard(number)
             mode = stat.S_IMODE(_STAT(path, dir_fd=dir_fd).st_mode)
-            self.effects.append(Entered(*place, number, FILE, mode, b"", self.now_ns()))
+            self._note(Entered(*place, number, FILE, mode, b"", self.now_ns()))
         else:
-            self.effects.append(Entered(*place, number))
+            self._note(Entered(*place, number))
 
     def moved(
         self, source: Place | None, target: Place | None, number: int | None, path: Any, dir_fd: int | None
@@ -203,14 +210,14 @@ class Recording:
             if target is not None:
                 self._brought_in(target, path, dir_fd)
         elif target is None:
-            self.effects.append(Removed(*source, number))
+            self._note(Removed(*source, number))
         else:
-            self.effects.append(Moved(*source, *target, number))
+            self._note(Moved(*source, *target, number))
 
     def removed(self, place: Place | None, number: int | None) -> None:
         """Note a name that is gone."""
         if place is not None:
-            self.effects.append(Removed(*place, -1 if number is None else number))
+            self._note(Removed(*place, -1 if number is None else number))
 
     def _brought_in(self, place: Place, path: Any, dir_fd: int | None) -> None:
         """Note what came from outside as safely on the disk: what was done to it there is not known."""
@@ -219,7 +226,8 @@ class Recording:
         self.appeared(place, status)
         if stat.S_ISREG(status.st_mode):
             number = self.known[status.st_dev, status.st_ino]
-            self.effects += [Wrote(number, 0, read_file(path, dir_fd=dir_fd), self.now_ns()), Synced(number)]
+            self._note(Wrote(number, 0, read_file(path, dir_fd=dir_fd), self.now_ns()))
+            self._note(Synced(number))
 
     # -- the end ----------------------------------------------------------------------------------------------------
 

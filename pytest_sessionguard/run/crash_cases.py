@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pytest_sessionguard.clock.virtual import MONOTONIC_START_US, VirtualClock
 from pytest_sessionguard.core.history import CRASHES, Entry, Event, Note, Stamp, history
@@ -53,6 +53,8 @@ BOOTED_US: Final = MONOTONIC_START_US // 2
 
 # Where no timeout says what late is.
 LATE_US: Final = 3_600_000_000
+
+_Noted: TypeAlias = Begun | Entry | Stamp
 
 _LOOKS: Final = ("list", "get", "exists", "count")
 
@@ -171,13 +173,14 @@ class _Watch:
     """Looks on while the story runs: every file operation, and between them every call and answer.
 
     Attributes:
-        journal: calls as they began, and entries; a mark in the log is how many there were.
+        journal: calls as they began, entries, and the instants at which a file was changed beside them, as a cleaner
+            does; a mark in the log is how many there were.
         snapshots: the states that a kill leaves, where operations could not be recorded.
     """
 
     def __init__(self, folder: Path, model: Persistence) -> None:
         self.folder = folder
-        self.journal: list[Begun | Entry] = []
+        self.journal: list[_Noted] = []
         self.talk: Conversation | None = None
         self.log: Log | None = None
         self.snapshots: list[CrashState] = []
@@ -193,11 +196,17 @@ class _Watch:
             self.folder, now_ns=lambda: clock.wall_us * 1_000, follow=True, snapshots=self._model.keeps_cache
         )
 
-        def noted(what: Begun | Entry) -> None:
+        def noted(what: Begun | Entry | Stamp) -> None:
             self.journal.append(what)
             recording.mark(len(self.journal))
 
+        def told_the_time() -> None:
+            stamp = talk.stage.recorder.stamp()
+            if self.journal and _stamp_of(self.journal[-1]) != stamp:
+                noted(stamp)
+
         talk.stage.recorder.listener = noted
+        recording.listener = told_the_time
         with in_place(), active(recording):
             yield
         talk.stage.recorder.listener = None
@@ -229,7 +238,7 @@ class _Past:
 class _Crashes:
     """One recorded case, reopened after crash upon crash."""
 
-    def __init__(self, runner: Runner, plan: Plan, talk: Conversation, journal: list[Begun | Entry], how: str) -> None:
+    def __init__(self, runner: Runner, plan: Plan, talk: Conversation, journal: list[_Noted], how: str) -> None:
         self._runner = runner
         self._plan = plan
         self._talk = talk
@@ -368,7 +377,7 @@ class _Crashes:
 
     def _made_past(self, count: int, late_us: int) -> _Past:
         journal = self._journal[:count]
-        entries: list[Entry] = [one for one in journal if not isinstance(one, Begun)]
+        entries: list[Entry] = [one for one in journal if not isinstance(one, (Begun, Stamp))]
         over = {one.call_order for one in entries if isinstance(one, Event)}
         died = _stamp_of(journal[-1]) if journal else self._talk.stage.recorder.stamp()
         number = max((_number_of(one) for one in journal), default=0)
@@ -441,13 +450,17 @@ class _Crashes:
         return replace(found, property=own if own in claimed else name, fault=fault)
 
 
-def _stamp_of(what: Begun | Entry) -> Stamp:
+def _stamp_of(what: _Noted) -> Stamp:
+    if isinstance(what, Stamp):
+        return what
     if isinstance(what, Begun):
         return what.called
     return what.returned if isinstance(what, Event) else what.at
 
 
-def _number_of(what: Begun | Entry) -> int:
+def _number_of(what: _Noted) -> int:
+    if isinstance(what, Stamp):
+        return 0
     return what.return_order if isinstance(what, Event) else what.order
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -266,3 +267,24 @@ def a_profile(factory: Any, *, operations: Any = (), survives: Any = "power-loss
         },
         name="durable toy",
     )
+
+
+class Cleaning(FileSessions):
+    """Removes expired sessions by a thread of its own, while nobody calls."""
+
+    def __init__(self, root: str, idle: float = 600.0) -> None:
+        super().__init__(root, idle)
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.clean, daemon=True)
+        self.thread.start()
+
+    def clean(self) -> None:
+        while not self.stopped.wait(300):
+            for path in sorted(self.root.glob("*.json")):
+                if self.read(path.stem) is None:
+                    path.unlink()
+                    self.sync()
+
+    def close(self) -> None:
+        self.stopped.set()
+        self.thread.join()

@@ -73,6 +73,12 @@ def test_a_recovery_that_can_be_crashed_and_repeated_is_shown_to_be() -> None:
     assert case.result.exercised["recovery.complete"]
 
 
+def test_what_a_cleaner_removes_between_calls_is_no_loss() -> None:
+    story = "scenario: A story\nversion: 1\nsteps:\n  - create: {as: a}\n  - advance: 20m\n  - create: {as: b}\n"
+    for model in ("strict", "kill"):
+        assert crashed(toys.Cleaning, model, story=story).result.status == "held"
+
+
 LOSES = {
     toys.InPlace: "failed: JSONDecodeError",
     toys.Unflushed: "count=0, ids=[]",

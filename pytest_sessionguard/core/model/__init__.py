@@ -97,7 +97,7 @@ class Model:
             changed = [self._reopened(record) for record in state.records.values() if record.phase != GONE]
         else:
             changed = [crashed(record, self.policy, how) for record in state.records.values()]
-        begun = replace(state.having(*changed), closed=False)
+        begun = replace(state.having(*changed), closed=False, begun=now)
         return begun.after(now, running=self.background and "start" not in self.operations)
 
     def _reopened(self, record: Record) -> Record:

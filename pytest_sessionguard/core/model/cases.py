@@ -68,10 +68,13 @@ def overdue(state: State, record: Record, ask: Ask) -> bool:
     interval_us = ask.policy.sweep_interval
     if interval_us is None or not state.running or record.how == "expired" or record.unjudged:
         return False
+    unit_us = ask.policy.granularity_us
+    if state.begun is not None:
+        swept = moments.standing(state.begun, ask.now, interval_us, dead_at_timeout=False, unit_us=unit_us)
+        if swept != DEAD:
+            return False  # Where nobody was there to sweep, the first sweep is still to come.
     for _, since, timeout_us in limits(record, ask.policy):
-        late = moments.standing(
-            since, ask.now, timeout_us + interval_us, dead_at_timeout=False, unit_us=ask.policy.granularity_us
-        )
+        late = moments.standing(since, ask.now, timeout_us + interval_us, dead_at_timeout=False, unit_us=unit_us)
         if late == DEAD:
             return True
     return False

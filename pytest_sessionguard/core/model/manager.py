@@ -130,8 +130,8 @@ def _pop_item(state: State, ask: Ask) -> Iterator[Alternative]:
 
 
 def _start(state: State, ask: Ask) -> Iterator[Alternative]:
-    del ask
-    after = keeping(replace(state, running=True, closed=False))
+    begun = state.begun if state.running else ask.now
+    after = keeping(replace(state, running=True, closed=False, begun=begun))
     yield Alternative(kind="ok", after=after, property="lifecycle.errors")
 
 

@@ -85,7 +85,7 @@ class State:
     """All sessions ever made, by id, and what the manager itself is at.
 
     Attributes:
-        running: its background work is under way.
+        running: its background work is under way; `begun`: since when, or None where it is since the beginning.
         closed: it was closed or stopped: it may refuse.
         last: when the last operation was, or None before the first.
     """
@@ -94,6 +94,7 @@ class State:
     running: bool = False
     closed: bool = False
     last: Moment | None = None
+    begun: Moment | None = None
 
     def __hash__(self) -> int:
         known = frozenset((one.id, one.phase, one.active, one.version, one.data) for one in self.records.values())
@@ -106,18 +107,18 @@ class State:
         merged = dict(self.records)
         for record in records:
             merged[record.id] = record
-        return State(merged, self.running, self.closed, self.last)
+        return State(merged, self.running, self.closed, self.last, self.begun)
 
     def renamed(self, old: SessionId, record: Record) -> State:
         """Return the state in which the session known as `old` is `record`."""
         merged = {key: value for key, value in self.records.items() if key != old}
         merged[record.id] = record
-        return State(merged, self.running, self.closed, self.last)
+        return State(merged, self.running, self.closed, self.last, self.begun)
 
     def after(self, now: Moment, *, running: bool) -> State:
         """Return the state after an operation at `now`: `last` is the latest that any operation may have been."""
         last = now if self.last is None or now[-1][1] >= self.last[-1][1] else self.last
-        return State(self.records, running, self.closed, last)
+        return State(self.records, running, self.closed, last, self.begun)
 
     def find(self, session_id: SessionId) -> Record | None:
         """Return the session that answers to the id, or None where there never was one."""

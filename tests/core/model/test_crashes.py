@@ -127,3 +127,20 @@ def test_an_old_name_is_still_an_old_name() -> None:
     assert judged(CREATE, rotate, "killed", get(ABSENT)).legal
     by_new = (Operation(verb="get", id="t"), Ok(Answer(data=OLD)))
     assert judged(CREATE, rotate, "killed", by_new, get(OLD), old_id="alive").legal
+
+
+def test_where_nobody_was_there_to_sweep_the_first_sweep_is_still_to_come() -> None:
+    policy = Policy(
+        survives="kill", idle_timeout=SECOND_US, sweep_interval=4 * SECOND_US, expired="stale", activity=("create",)
+    )
+    model = Model(policy=policy, background=True, operations=frozenset({"start"}))
+    start = (Operation(verb="start"), Ok(Answer()))
+    pause = [(Operation(verb="list"), Ok(Answer(ids=())))] * 6
+    shown = get(OLD)
+    early = history(events(start, CREATE, *pause, shown)).entries
+    assert not begin(model).feed(early).legal  # Swept by now: `list` has shown it gone, and so it stays.
+    for again in ([], [start]):
+        late = history(events(start, CREATE, "killed", *again, shown)).entries
+        assert begin(model).feed(late).legal
+    long_after = history(events(start, CREATE, "killed", start, *[(Operation(verb="health"), Ok(Answer()))] * 6, shown))
+    assert not begin(model).feed(long_after.entries).legal
