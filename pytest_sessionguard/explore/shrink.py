@@ -30,6 +30,7 @@ _REPLAYS: Final = 2
 OVERLAP: Final = "concurrency.linearizable"
 
 _HELD: Final = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")
+_CUT_OFF: Final = re.compile(r"[{\[].*")
 _LITERAL: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\b(?:\d+(?:\.\d+)?(?:us|ms|s|m|h|d)?)+\b")
 
 
@@ -39,7 +40,7 @@ def likeness(found: ViolationFound) -> tuple[str, ...]:
     def bare(text: str) -> str:
         while (plainer := _HELD.sub("()", text)) != text:
             text = plainer
-        return _LITERAL.sub("_", text)
+        return _LITERAL.sub("_", _CUT_OFF.sub("()", text))
 
     name, verbs, given, *_ = shape_of(found)
     return (name, verbs, bare(given))

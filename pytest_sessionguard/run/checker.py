@@ -11,17 +11,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from pytest_sessionguard.core.found import Found
 from pytest_sessionguard.core.properties import PROPERTIES
 from pytest_sessionguard.core.result import CaseResult, Result
 from pytest_sessionguard.core.tally import KEPT_MAX, Tally, judged
-from pytest_sessionguard.core.violation import ViolationFound, kind_of
+from pytest_sessionguard.core.violation import kind_of
 from pytest_sessionguard.errors import UsageError, did_you_mean
 from pytest_sessionguard.run.bench import Bench
 from pytest_sessionguard.run.families import Family, families
-from pytest_sessionguard.run.runner import claims
+from pytest_sessionguard.run.runner import Runner, claims
+from pytest_sessionguard.run.settling import Settling
 from pytest_sessionguard.target.shape import Profile
 
 BUDGET_S: Final = 30.0
@@ -47,6 +49,7 @@ class Settings:
         allow: properties that may stay unproven, with the reason.
         first: whether the first violation ends the search.
         kinds: the families of cases to search with; empty: all.
+        found: the folder in which finds are kept, and from which they are replayed first; None: nowhere.
     """
 
     seed: int
@@ -58,6 +61,7 @@ class Settings:
     workers: int = 1
     first: bool = False
     kinds: tuple[str, ...] = ()
+    found: Path | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -142,6 +146,7 @@ class Search:
         self.claimed = claims(profile)
         self.asked = asked_for(self.claimed, settings)
         self.batch = Batch()
+        self._settling = Settling(Runner(profile, target=self.target), self.asked, settings.found, seed=settings.seed)
         self._handed: Counter[str] = Counter()
         self._families = tuple(
             family
@@ -201,6 +206,9 @@ class Search:
         interrupted = False
         number = 0
         try:
+            for case in self._settling.replay():
+                self.batch.tally.count(case, "found earlier")
+                self.batch.errors += [case] if case.status == "error" else []
             while self._goes_on(until_s):
                 left = None if settings.cases is None else settings.cases - sum(self._handed.values())
                 items = self.next_round(number, left)
@@ -215,7 +223,7 @@ class Search:
         return self.result(time.monotonic() - began_s, interrupted=interrupted)
 
     def _goes_on(self, until_s: float | None) -> bool:
-        if self.settings.first and self.batch.founds:
+        if self.settings.first and (self.batch.founds or self._settling.violations):
             return False
         return until_s is None or time.monotonic() < until_s
 
@@ -235,13 +243,15 @@ class Search:
     def result(self, real_s: float, *, interrupted: bool = False) -> Result:
         """Return what the cases so far come to."""
         batch, settings = self.batch, self.settings
-        found = tuple(self._told(kind, one) for kind, one in batch.founds.items())
+        settling = self._settling
+        settling.settle(batch.founds.values(), budget_s=0.0 if interrupted else settings.budget_s)
+        found = tuple(settling.violations)
         properties = judged(
             batch.tally,
             claimed=self.claimed,
             violated={violation.property for violation in found},
             asked=self.asked,
-            never=self._never(),
+            never={**self._never(), **settling.unsure},
             allowed=settings.allow,
         )
         open_ones = [one for one in properties if one.status == "unproven" and one.name not in settings.allow]
@@ -254,19 +264,17 @@ class Search:
         return Result(
             target=self.target,
             seed=settings.seed,
-            cases=(*batch.errors, *(one.case for one in batch.founds.values())),
+            cases=(*batch.errors, *settling.cases),
             verdict=verdict,
             properties=properties,
             violations=found,
+            nondeterministic=tuple(settling.uncertain),
             duration_s=real_s,
             virtual_us=batch.tally.virtual_us,
             warnings=tuple(dict.fromkeys([*self.profile.warnings, *batch.tally.warnings])),
             interrupted=interrupted,
             ran=batch.tally.cases,
         )
-
-    def _told(self, kind: Kind, found: Found) -> ViolationFound:
-        return found.violation
 
     def _never(self) -> Mapping[str, str]:
         """Return why properties are put to the test by no case at all."""

@@ -72,8 +72,14 @@ def settle(
     Raises:
         UsageError: nothing can be written there.
     """
+    if found.fault:
+        # What a fault does is the business of those who inject it: it is told as it was found.
+        return Settled(found=found, violation=replace(found.violation, fault=found.fault))
     again = Again(runner)
+    # On the way down a violation need not be told in full each time; what comes out is.
+    runner.known = set()
     shrunk = shrink(found, again, runs_max=runs_max, seed=seed, asked=asked, ended=ended)
+    runner.known = None
     if not shrunk.confirmed:
         first, second = shrunk.traces
         told = f"{found.violation.message}\n\nfirst replay:\n{first}\n\nsecond replay:\n{second}"

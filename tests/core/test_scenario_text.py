@@ -238,8 +238,10 @@ def test_every_story_reads_back_equal(path: Path) -> None:
         (Eventually, "within_us every_us expect place label verb"),
         (
             Scenario,
-            "title path place steps requires matrix figures zone begins_us start finally_ invariants markers fixtures "
-            "lines",
+            (
+                "title path place steps requires matrix figures zone begins_us start finally_ invariants markers "
+                "fixtures lines"
+            ),
         ),
     ],
 )

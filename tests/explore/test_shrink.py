@@ -164,6 +164,7 @@ def told(given: str, name: str = "data.merge") -> tuple[str, ...]:
 
 def test_data_and_times_may_differ_but_not_what_kind_of_answer_it_is() -> None:
     assert told("ok: data={'a': {'b': [1]}}") == told("ok: data={}")
+    assert told("ok: data={'a': [1, {'deep...") == told("ok: data={}")
     assert told("ok: seconds=1m30s") == told("ok: seconds=5s")
     assert told("failed: KeyError: 'x'") == told("failed: KeyError: 'y'")
     assert told("failed: KeyError: 'x'") != told("failed: TypeError: 'x'")

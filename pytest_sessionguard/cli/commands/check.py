@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def check(target: str, json_file: str | None, quiet: bool, found: str, database:
     refused = refused_for_check(profile)
     if refused:
         raise UsageError("\n".join(f"{target}: {refusal}" for refusal in refused))
-    settings = _settings(profile, **asked)
+    settings = replace(_settings(profile, **asked), found=Path(found))
     show = _Show(quiet=quiet)
     if not quiet:
         click.echo(f"check {target}, seed {settings.seed}")
