@@ -299,19 +299,19 @@ _ROWS: Final = (
         "moving_agent:drop-guard:4",
         "medium",
         "lifecycle",
-        "line 58: without `if talk is None:`",
+        "line 57: without `if talk is None:`",
     ),
     (
         "moving_agent:call-other:1",
         "easy",
         "lifecycle limit resources sweep expiry",
-        "line 75: `self.talks.get` for `self.talks.pop`",
+        "line 74: `self.talks.get` for `self.talks.pop`",
     ),
     (
         "moving_agent:share:1",
         "medium",
         "data",
-        "line 36: `topic` for `copy.deepcopy(topic)`",
+        "line 35: `topic` for `copy.deepcopy(topic)`",
     ),
     (
         "owned_leases:share:1",
@@ -488,16 +488,22 @@ _ROWS: Final = (
         "line 52: without `return True`",
     ),
     (
-        "strict_vault:drop-statement:26",
+        "strict_vault:arithmetic:5",
         "medium",
-        "expiry lifecycle",
-        "line 124: without `self._live(box_id)`",
+        "expiry lifecycle limit sweep",
+        "line 70: `self.seen[0] - self.set_back_s` for `self.seen[0] + self.set_back_s`",
     ),
     (
-        "strict_vault:swap:9",
+        "strict_vault:drop-statement:33",
         "easy",
-        "lifecycle",
-        "line 87: `self.boxes[chosen] = Box(chosen, copy.deepcopy(content), now, now)` before `now = time.time()`",
+        "expiry lifecycle sweep limit",
+        "line 139: without `self.purge()`",
+    ),
+    (
+        "strict_vault:constant:1",
+        "easy",
+        "expiry lifecycle limit sweep data",
+        "line 67: 1 for 0",
     ),
     (
         "striped_carts:drop-statement:23",
@@ -667,7 +673,7 @@ EQUIVALENT: Final[Mapping[str, tuple[str, str]]] = {
         "two changes by one caller, neither of which can fail",
     ),
     "moving_agent:swap:4": (
-        "line 60: `talk['used'] = self._now_ms()` before `talk['topic'] = copy.deepcopy(topic)`",
+        "line 59: `talk['used'] = self._now_ms()` before `talk['topic'] = copy.deepcopy(topic)`",
         "two changes by one caller, neither of which can fail",
     ),
     "reply_server:constant:2": (
@@ -682,13 +688,9 @@ EQUIVALENT: Final[Mapping[str, tuple[str, str]]] = {
         "line 51: without `try`",
         "the connection is closed on the way out, and that takes back what was not committed",
     ),
-    "strict_vault:arithmetic:3": (
-        "line 107: `box.version -= 1` for `box.version += 1`",
-        "versions that fall are as different from each other as versions that rise, and are in one order",
-    ),
-    "strict_vault:constant:2": (
-        "line 107: 2 for 1",
-        "versions that leave numbers out are as different from each other",
+    "strict_vault:swap:4": (
+        "line 58: `self.boxes: dict[str, Box] = {}` before `self.remembered = remembered`",
+        "two assignments that have nothing to do with each other",
     ),
     "striped_carts:constant:2": (
         "line 47: 5 for 4",

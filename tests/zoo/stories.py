@@ -25,11 +25,6 @@ TOLD_EVERYTHING: Final = (
     "stale_registry", "strict_vault", "ttl_cache", "user_logins", "web_store",
 )  # fmt: skip
 
-# A correct manager -> stories that it cannot be told yet: its cleaner is a thread, and sleeps in real time.
-NOT_YET: Final[Mapping[str, tuple[str, ...]]] = {
-    "swept_cache": ("What the cleaner has removed is not even shown as expired",),
-}
-
 # Promises that the reference manager does not make -> the correct manager of the zoo that makes them.
 ONLY_IN_THE_ZOO: Final[Mapping[str, str]] = {
     "A monotonic clock takes no notice of a wall clock set forward": "owned_leases",

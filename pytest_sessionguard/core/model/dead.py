@@ -35,7 +35,8 @@ def on_dead(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
             yield from _ending(state, ask, record)
             yield from _by_word(state, ask, record)
         case "delete":
-            yield from missing(state, ask, record, dead=True, dropped=True)
+            # Who says that there was nothing may have removed what was stored, or may have left it to the next sweep.
+            yield from missing(state, ask, record, dead=True)
         case _:
             yield from _by_word(state, ask, tried)
 

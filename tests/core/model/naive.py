@@ -322,7 +322,7 @@ class NaiveManager:
             if revives:
                 one["dead"] = False
             return self.on_live(operation, key, one, renewing=revives)
-        if verb == "delete":
+        if verb == "delete" and self.choose([True, False]):
             self.end(key, "expired")
         return self.missing(operation, was_expired=True)
 

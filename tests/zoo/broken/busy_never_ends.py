@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from zoo.correct.strict_vault import StrictVault
 
 
@@ -11,7 +9,7 @@ class EndlessVault(StrictVault):
     """Forgets the absolute timeout."""
 
     def purge(self) -> int:
-        over = [box.id for box in self.boxes.values() if time.time() - box.used >= self.idle_s]
+        over = [box.id for box in self.boxes.values() if self.now() - box.used >= self.idle_s]
         for box_id in over:
             del self.boxes[box_id]
         return len(over)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from zoo.correct.strict_vault import StrictVault
 
 
@@ -11,7 +9,7 @@ class PatientVault(StrictVault):
     """Forgets the idle timeout."""
 
     def purge(self) -> int:
-        over = [box.id for box in self.boxes.values() if time.time() - box.made >= self.life_s]
+        over = [box.id for box in self.boxes.values() if self.now() - box.made >= self.life_s]
         for box_id in over:
             del self.boxes[box_id]
         return len(over)

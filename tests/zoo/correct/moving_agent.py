@@ -29,8 +29,7 @@ class MovingAgent:
 
     def begin(self, topic: dict[str, Any]) -> str | None:
         """Begin a conversation and return its id; None where there is no room."""
-        self.forget_old()
-        if len(self.talks) >= self.room:
+        if sum(self._live(talk_id) is not None for talk_id in self.talks) >= self.room:
             return None
         talk_id = str(uuid.uuid4())
         self.talks[talk_id] = {"topic": copy.deepcopy(topic), "used": self._now_ms(), "owned": []}

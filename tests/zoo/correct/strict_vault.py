@@ -58,6 +58,16 @@ class StrictVault:
         self.remembered = remembered
         self.boxes: dict[str, Box] = {}
         self.over: set[str] = set()
+        self.seen = (time.time(), time.monotonic())
+        self.set_back_s = 0.0
+
+    def now(self) -> float:
+        """Return the time on the wall, as if nobody had ever set its clock back."""
+        before, self.seen = self.seen, (time.time(), time.monotonic())
+        jump_s = (self.seen[0] - before[0]) - (self.seen[1] - before[1])
+        if jump_s < -1e-3:
+            self.set_back_s -= jump_s
+        return self.seen[0] + self.set_back_s
 
     def _live(self, box_id: str) -> Box:
         self.purge()
@@ -69,7 +79,7 @@ class StrictVault:
 
     def purge(self) -> int:
         """Forget the boxes that are over and return how many they were."""
-        now = time.time()
+        now = self.now()
         over = [box.id for box in self.boxes.values() if now - box.used >= self.idle_s or now - box.made >= self.life_s]
         for box_id in over:
             del self.boxes[box_id]
@@ -84,7 +94,7 @@ class StrictVault:
             raise BoxTaken(chosen)
         if len(self.boxes) >= self.room:
             raise VaultFull(f"{self.room} boxes at most")
-        now = time.time()
+        now = self.now()
         self.boxes[chosen] = Box(chosen, copy.deepcopy(content), now, now)
         self.over.discard(chosen)
         return copy.deepcopy(self.boxes[chosen])
@@ -95,7 +105,7 @@ class StrictVault:
 
     def knock(self, box_id: str) -> None:
         """Renew the box."""
-        self._live(box_id).used = time.time()
+        self._live(box_id).used = self.now()
 
     def replace(self, box_id: str, content: dict[str, Any], version: int) -> int:
         """Replace the content if the box is still at this version; returns the new version."""
@@ -105,7 +115,7 @@ class StrictVault:
         box.content = copy.deepcopy(content)
         box.past.append(box.version)
         box.version += 1
-        box.used = time.time()
+        box.used = self.now()
         return box.version
 
     def put(self, box_id: str, key: str, value: Any) -> int:

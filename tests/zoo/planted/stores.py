@@ -411,7 +411,7 @@ def _(module: ModuleType) -> bool:
     "medium",
     (
         "        return self.replace(box_id, {**box.content, key: value}, box.version)\n",
-        "        box.content = {**box.content, key: value}\n        box.used = time.time()\n        return box.version\n",
+        "        box.content = {**box.content, key: value}\n        box.used = self.now()\n        return box.version\n",
     ),
 )
 def _(module: ModuleType) -> bool:
