@@ -3,6 +3,7 @@
 A switch point is a call that gives back what it was given, so the code does what it did.  It is put
 - around the object of every attribute and every item that is read, written or deleted,
 - around the right side of an augmented assignment: after the old value was read, before the new one is written,
+- around a function of `os` or `shutil`, and `open`, that is called: files are shared too,
 - around the container of `in` and the value that a global or nonlocal name is given,
 - at the start of every round of a loop or comprehension.
 The call itself is a constant of the code object: no name is added to any namespace.  Line numbers and columns stay, and
@@ -24,6 +25,9 @@ Function = TypeVar("Function", ast.FunctionDef, ast.AsyncFunctionDef)
 
 # What stands for a hook between parsing and compiling: text that no source holds.
 _STANDS_FOR: Final = {"point": "\0sessionguard: a switch point", "lock": "\0sessionguard: a lock is used"}
+
+# Modules whose functions reach what others share outside of memory.
+_DOORS: Final = frozenset({"os", "shutil"})
 
 # What one does with locks: where one that was made before the clock came into force is asked, it is stood in for.
 _LOCK_USES: Final = frozenset({"acquire", "release", "locked"})
@@ -141,6 +145,8 @@ class _Weaver(ast.NodeTransformer):
                 keyword.value = self.visit(keyword.value)
             return node
         self.generic_visit(node)
+        if _is_door(function):
+            node.func = _call("point", node.func)
         return node
 
     def _is_own_method(self, node: ast.Attribute) -> bool:
@@ -240,6 +246,13 @@ class _Weaver(ast.NodeTransformer):
         node.guard = None if node.guard is None else self.visit(node.guard)
         node.body = [self.visit(statement) for statement in node.body]
         return node
+
+
+def _is_door(function: ast.expr) -> bool:
+    """Say whether a function is one of those that lead to files."""
+    if isinstance(function, ast.Attribute):
+        return isinstance(function.value, ast.Name) and function.value.id in _DOORS
+    return isinstance(function, ast.Name) and function.id == "open"
 
 
 def _call(hook: str, node: ast.expr) -> ast.expr:

@@ -29,6 +29,7 @@ from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 from pytest_sessionguard.explore import threads
+from pytest_sessionguard.explore.shared_stores import virtual_waits
 from pytest_sessionguard.run import driving, orders
 from pytest_sessionguard.run.case import Case, Unfit
 from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
@@ -189,6 +190,8 @@ class Runner:
         try:
             # Around the clock: the manager is made in its zone, and ended in it.
             with in_zone(plan.zone), nullcontext() if watch is None else watch.watching(talk):
+                waits = scheduler is not None and not in_loop
+            with virtual_waits(threads.offer_switch) if waits else nullcontext():
                 driving.drive(clock, case.run, in_loop=in_loop)
             self._was_made = True
         except CannotBeMade as error:
