@@ -22,11 +22,20 @@ TOOLS: Final = (
     "pytest_randomly",
     "pytest_rerunfailures",
     "pytest_benchmark",
+    "pytest_html",
+    "pytest_jsonreport",
+    "pytest_reportlog",
+    "allure_pytest",
+    "allure_commons",
     "unittest",
     "timeit",
     "profile",
     "cProfile",
+    "bdb",
     "pdb",
+    "ipdb",
+    "pudb",
+    "IPython",
     "debugpy",
     "pydevd",
     "_pydevd_bundle",
@@ -34,6 +43,9 @@ TOOLS: Final = (
     "pyinstrument",
     "viztracer",
     "yappi",
+    "line_profiler",
+    "scalene",
+    "memray",
     "freezegun",
     "time_machine",
     "trio",
@@ -43,8 +55,8 @@ TOOLS: Final = (
 # These count down to a deadline around a wait in C, which takes real time.
 REAL_WAITS: Final = ("threading", "queue", "subprocess", "socketserver", "multiprocessing", "concurrent.futures")
 
-# Of our own package only the reference system is a target.
-TARGETS: Final = ("pytest_sessionguard.reference",)
+# Of our own package only the reference system is a target; and a mock calls what it wraps for its user.
+TARGETS: Final = ("pytest_sessionguard.reference", "unittest.mock")
 
 # Of these, those whose waits are virtual where threads are; then what they call for others is told virtual time.
 VIRTUAL_WITH_THREADS: Final = ("threading", "queue", "concurrent.futures", "socketserver")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import cProfile
 import logging
+import profile
+import pstats
 import threading
 import time
+import timeit
 import types
 from datetime import UTC, datetime
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -138,3 +143,23 @@ def test_a_hypothesis_deadline_does_not_count_virtual_time() -> None:
     with VirtualClock().installed() as clock:
         slow_in_virtual_time()
         assert clock.virtual_elapsed_us >= 3_600_000_000
+
+
+def test_profilers_and_stopwatches_see_real_time() -> None:
+    def sleep() -> None:
+        time.sleep(86_400)
+
+    timing, profiler = timeit.Timer(sleep), cProfile.Profile()
+    plain = profile.Profile(timer=timeit.default_timer)
+    with VirtualClock().installed() as clock:
+        assert timing.timeit(number=1) < 60
+        profiler.runcall(sleep)
+        plain.runcall(sleep)
+        assert clock.virtual_elapsed_us == 3 * 86_400_000_000
+    assert pstats.Stats(profiler).total_tt < 60  # type: ignore[attr-defined]  # not in typeshed
+    assert pstats.Stats(plain).total_tt < 60  # type: ignore[attr-defined]
+
+
+def test_a_mock_calls_what_it_wraps_in_virtual_time() -> None:
+    with VirtualClock().installed():
+        assert mock.Mock(wraps=time.time)() == START_US / 1e6
