@@ -4,8 +4,9 @@
 
 `thread_schedules_vs_frontrun`: schedules of two threads a second, over those of frontrun's random mode; the smallest of
 three programs.
+`task_step`, `task_schedules_vs_frontrun`, `sleep_set_reduction`: see `task_schedules.py`, which gives them for tasks.
 `time_to_bug_vs_frontrun`: the time that frontrun's best mode takes to find a race, over that of ours; the smallest of
-four programs.  Ours too is the best of two modes.
+four programs of threads and four of tasks.  Ours too is the best of two modes.
 
 The rival must be installed: `pip install frontrun`.  It runs under its own command, so in a process of its own.  What
 happens once for each program (its import, and putting in the switch points for the first time) is left out for both.
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import task_schedules
 from races import RACES
 
 from pytest_sessionguard.core.schedule import Settings
@@ -162,10 +164,14 @@ def thread_schedules_vs_frontrun(rounds: int) -> float:
 
 def time_to_bug_vs_frontrun(rounds: int) -> float:
     """Seconds to the bug, the rival's over ours."""
-    return _worst(rounds, tuple(RACES), lambda points, name: rival("time", name) / our_time(points, RACES[name]))
+    ratio = _worst(rounds, tuple(RACES), lambda points, name: rival("time", name) / our_time(points, RACES[name]))
+    return min(ratio, task_schedules.time_to_bug_vs_frontrun(rounds))
 
 
 FIGURES: dict[str, Callable[[int], float]] = {
+    "task_step": task_schedules.task_step,
+    "task_schedules_vs_frontrun": task_schedules.task_schedules_vs_frontrun,
+    "sleep_set_reduction": task_schedules.sleep_set_reduction,
     "thread_schedules_vs_frontrun": thread_schedules_vs_frontrun,
     "time_to_bug_vs_frontrun": time_to_bug_vs_frontrun,
 }

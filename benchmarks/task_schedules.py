@@ -150,6 +150,7 @@ def as_rival(what: str, name: str) -> float:
             workers=[worker(client) for client in kind.clients],
             invariant=lambda manager: not judged or manager.is_right(),
             strategy=strategy,
+            deadlock_timeout=1.0,  # less than its own: a deadlock is noticed sooner
             **more,
         )
         return readings.real_perf_counter() - began, found
