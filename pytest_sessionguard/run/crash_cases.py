@@ -10,10 +10,9 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from pytest_sessionguard.clock.virtual import MONOTONIC_START_US, VirtualClock
 from pytest_sessionguard.core.history import CRASHES, Entry, Event, Note, Stamp, history
@@ -21,22 +20,25 @@ from pytest_sessionguard.core.judging import Examination, begin, with_undeclared
 from pytest_sessionguard.core.model.state import Phantom
 from pytest_sessionguard.core.operations import Operation, Unknown
 from pytest_sessionguard.core.plan import Plan
-from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.result import CaseResult, counts
 from pytest_sessionguard.core.scenario import Step
 from pytest_sessionguard.core.values import UNSET, FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.crash import explorer
-from pytest_sessionguard.crash.effects import Log
 from pytest_sessionguard.crash.explorer import AGAIN, DURING, CrashFailure, CrashReport
-from pytest_sessionguard.crash.folders import empty, new_folder, write_folder
+from pytest_sessionguard.crash.folders import new_folder, write_folder
 from pytest_sessionguard.crash.persistence import MODELS, Persistence
-from pytest_sessionguard.crash.recorder import Recording, active
-from pytest_sessionguard.crash.standins import in_place
-from pytest_sessionguard.crash.states import CrashState
 from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.run import driving
-from pytest_sessionguard.run.conversation import LOOKER, Conversation
+from pytest_sessionguard.run.conversation import LOOKER
+from pytest_sessionguard.run.crash_recording import (
+    VOLATILE,
+    Recorded,
+    RecordingWatch,
+    number_of,
+    recorded_from_outside,
+    stamp_of,
+)
 from pytest_sessionguard.run.looking import Mismatch
 from pytest_sessionguard.run.recorder import Begun
 from pytest_sessionguard.run.runner import Runner, claims
@@ -53,8 +55,6 @@ BOOTED_US: Final = MONOTONIC_START_US // 2
 
 # Where no timeout says what late is.
 LATE_US: Final = 3_600_000_000
-
-_Noted: TypeAlias = Begun | Entry | Stamp
 
 _LOOKS: Final = ("list", "get", "exists", "count")
 
@@ -99,18 +99,21 @@ def crash_case(
     runner = Runner(profile, target=target)
     folder = new_folder()
     try:
-        watch = _Watch(folder, chosen)
         if name not in claims(profile) or "dir" not in profile.placeholders:
             lacking = f"a profile that claims {name} and is told of its folder by {{dir}}"
             return CrashCase(result=_skipped(runner.run(plan), f"needs {lacking}"))
+        watch = RecordingWatch(folder, snapshots=chosen.keeps_cache)
         plain = runner.run(plan, watch=watch)
-        if plain.status not in ("held", "unproven") or watch.talk is None or watch.log is None:
+        recorded = watch.recorded
+        if plain.status not in ("held", "unproven") or recorded is None:
             return CrashCase(result=plain)
-        lacking = "; ".join(watch.log.incomplete)
-        if lacking and not (chosen.keeps_cache and watch.snapshots):
-            return CrashCase(result=_unproven(plain, name, lacking))
-        crashes = _Crashes(runner, plan, watch.talk, watch.journal, how)
-        report = _explored(crashes, watch, watch.log, folder, chosen, budget, seed, until)
+        if recorded.log.incomplete and not chosen.keeps_cache:
+            outside = recorded_from_outside(profile, plan, folder)
+            if isinstance(outside, str):
+                return CrashCase(result=_unproven(plain, name, "; ".join((*recorded.log.incomplete, outside))))
+            recorded = outside
+        crashes = _Crashes(runner, plan, recorded, how)
+        report = _explored(crashes, recorded, folder, chosen, budget, seed, until)
         return CrashCase(result=crashes.result(plain, report, name, folder), report=report)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -118,8 +121,7 @@ def crash_case(
 
 def _explored(
     crashes: _Crashes,
-    watch: _Watch,
-    log: Log,
+    recorded: Recorded,
     folder: Path,
     model: Persistence,
     budget: int,
@@ -128,16 +130,17 @@ def _explored(
 ) -> CrashReport:
     try:
         return explorer.explore_log(
-            log,
+            recorded.log,
             crashes.judge,
             folder,
             model=model,
             budget=budget,
             seed=seed,
+            volatile=VOLATILE if recorded.from_outside else (),
             reopens=1,
             stop_after=1,
             until=until,
-            states=watch.snapshots if log.incomplete else None,
+            states=recorded.snapshots if recorded.log.incomplete else None,
         )
     except _Ours as ours:
         raise ours.error from None
@@ -169,53 +172,6 @@ class _Wrong(Exception):
         super().__init__(violation.summary)
 
 
-class _Watch:
-    """Looks on while the story runs: every file operation, and between them every call and answer.
-
-    Attributes:
-        journal: calls as they began, entries, and the instants at which a file was changed beside them, as a cleaner
-            does; a mark in the log is how many there were.
-        snapshots: the states that a kill leaves, where operations could not be recorded.
-    """
-
-    def __init__(self, folder: Path, model: Persistence) -> None:
-        self.folder = folder
-        self.journal: list[_Noted] = []
-        self.talk: Conversation | None = None
-        self.log: Log | None = None
-        self.snapshots: list[CrashState] = []
-        self._model = model
-
-    @contextmanager
-    def watching(self, talk: Conversation) -> Iterator[None]:
-        """Record while the case runs."""
-        empty(self.folder)
-        clock = talk.stage.clock
-        self.journal, self.talk, self.log = [], talk, None
-        recording = Recording(
-            self.folder, now_ns=lambda: clock.wall_us * 1_000, follow=True, snapshots=self._model.keeps_cache
-        )
-
-        def noted(what: Begun | Entry | Stamp) -> None:
-            self.journal.append(what)
-            recording.mark(len(self.journal))
-
-        def told_the_time() -> None:
-            stamp = talk.stage.recorder.stamp()
-            if self.journal and _stamp_of(self.journal[-1]) != stamp:
-                noted(stamp)
-
-        talk.stage.recorder.listener = noted
-        recording.listener = told_the_time
-        with in_place(), active(recording):
-            yield
-        talk.stage.recorder.listener = None
-        self.log = recording.log()
-        self.snapshots = [
-            CrashState(moment=0, marks=tuple(range(1, count + 1)), image=image) for count, image in recording.snapshots
-        ]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Past:
     """What had happened when the machine or the process died.
@@ -238,14 +194,14 @@ class _Past:
 class _Crashes:
     """One recorded case, reopened after crash upon crash."""
 
-    def __init__(self, runner: Runner, plan: Plan, talk: Conversation, journal: list[_Noted], how: str) -> None:
+    def __init__(self, runner: Runner, plan: Plan, recorded: Recorded, how: str) -> None:
         self._runner = runner
         self._plan = plan
-        self._talk = talk
-        self._journal = journal
+        self._recorded = recorded
+        self._journal = recorded.journal
         self._how = how
-        self._policy: Policy = talk.stage.policy
-        self._in_loop = talk.stage.in_loop
+        self._policy = recorded.policy
+        self._in_loop = recorded.in_loop
         self._pasts: dict[tuple[int, int], _Past] = {}
         self._proven: set[str] = set()
         self._turn = 0
@@ -313,7 +269,7 @@ class _Crashes:
             await self._asked(stage, HARNESS, Operation(verb="recover"))
 
     async def _asked(self, stage: Stage, client: str, operation: Operation) -> None:
-        await stage.perform(client, self._talk.sessions.completed(operation), "")
+        await stage.perform(client, self._recorded.sessions.completed(operation), "")
 
     async def _looked(self, stage: Stage, past: _Past, known: Examination, ids: tuple[Hashable, ...]) -> Examination:
         """Look at everything; return what is known then.
@@ -352,7 +308,9 @@ class _Crashes:
     async def _used_on(self, stage: Stage) -> tuple[Hashable, ...]:
         """Make one more session; return its id, as far as it is told."""
         place = self._plan.scenario.place
-        asked = self._talk.sessions.operation(Step(verb="create", place=place, arguments=FrozenMap({"as": "later"})))
+        asked = self._recorded.sessions.operation(
+            Step(verb="create", place=place, arguments=FrozenMap({"as": "later"}))
+        )
         event = await stage.perform(LOOKER, asked, "")
         answer = getattr(event.outcome, "answer", None)
         made = asked.id if answer is None or answer.id is UNSET else answer.id
@@ -379,8 +337,8 @@ class _Crashes:
         journal = self._journal[:count]
         entries: list[Entry] = [one for one in journal if not isinstance(one, (Begun, Stamp))]
         over = {one.call_order for one in entries if isinstance(one, Event)}
-        died = _stamp_of(journal[-1]) if journal else self._talk.stage.recorder.stamp()
-        number = max((_number_of(one) for one in journal), default=0)
+        died = self._died(count)
+        number = max((number_of(one) for one in journal), default=0)
         for begun in journal:
             if isinstance(begun, Begun) and begun.order not in over:
                 number += 1
@@ -395,6 +353,13 @@ class _Crashes:
         )
         return _Past(entries=tuple(entries), crash=crash, examination=examination, died=died, ids=tuple(ids))
 
+    def _died(self, count: int) -> Stamp:
+        """Return the latest instant at which so much and no more had been noted, as far as it is known."""
+        journal = self._journal
+        if self._recorded.from_outside:
+            count = min(count + 1, len(journal))
+        return stamp_of(journal[max(count, 1) - 1])
+
     # -- telling -----------------------------------------------------------------------------------------------------
 
     def _teller(self, stage: Stage, past: _Past) -> Teller:
@@ -404,8 +369,8 @@ class _Crashes:
         before = len(past.entries) - 1
         entries = stage.recorder.history().entries
         moved = (*entries[:before], *(_moved(entry, shift_us) for entry in entries[before:]))
-        stage.recorder.resume(moved, began_us=self._talk.stage.recorder.began_us)
-        return Teller(self._plan, self._runner.target, stage, self._talk.sessions)
+        stage.recorder.resume(moved, began_us=self._recorded.began_us)
+        return Teller(self._plan, self._runner.target, stage, self._recorded.sessions)
 
     def _settle_clock(self, failure: CrashFailure, folder: Path) -> None:
         """Take back that another `clock` would explain the failure, where it comes with an unbroken clock as well."""
@@ -448,20 +413,6 @@ class _Crashes:
             found = ViolationFound(property=name, summary=failure.problem)
         own = found.property if found.property == "recovery.idempotent" else better
         return replace(found, property=own if own in claimed else name, fault=fault)
-
-
-def _stamp_of(what: _Noted) -> Stamp:
-    if isinstance(what, Stamp):
-        return what
-    if isinstance(what, Begun):
-        return what.called
-    return what.returned if isinstance(what, Event) else what.at
-
-
-def _number_of(what: _Noted) -> int:
-    if isinstance(what, Stamp):
-        return 0
-    return what.return_order if isinstance(what, Event) else what.order
 
 
 def _cut_off(begun: Begun, died: Stamp, number: int) -> Event:

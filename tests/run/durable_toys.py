@@ -269,6 +269,19 @@ def a_profile(factory: Any, *, operations: Any = (), survives: Any = "power-loss
     )
 
 
+class SqliteUnflushed(SqliteSessions):
+    """Tells SQLite not to flush its log: right after a kill, and wrong after a power loss."""
+
+    def __init__(self, root: str, idle: float = 600.0) -> None:
+        super().__init__(root, idle)
+        self.base.execute("pragma synchronous=normal")
+
+
+def in_disguise(root: str, idle: float = 600.0) -> AsyncFiles:
+    """Return an async manager of which nobody can tell before it is called."""
+    return AsyncFiles(root, idle)
+
+
 class Cleaning(FileSessions):
     """Removes expired sessions by a thread of its own, while nobody calls."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
+from pathlib import Path
 from typing import Any
 
 import durable_toys as toys
 import pytest
 
 from pytest_sessionguard.core.plan import Plan, cells
-from pytest_sessionguard.crash import STRICT
+from pytest_sessionguard.crash import STRICT, traced
 from pytest_sessionguard.errors import HarnessError, UsageError
-from pytest_sessionguard.run import scenario_files
+from pytest_sessionguard.run import crash_child, scenario_files
 from pytest_sessionguard.run.crash_cases import CrashCase, crash_case
 
 STORY = """
@@ -151,16 +154,67 @@ def test_what_is_wrong_without_any_crash_is_told_as_always() -> None:
     assert case.report is None
 
 
-def test_files_written_past_python_leave_power_loss_unproven_and_kills_judged() -> None:
+NO_TRACE = traced.unavailable() if sys.platform.startswith("linux") else "needs Linux"
+needs_strace = pytest.mark.skipif(bool(NO_TRACE), reason=NO_TRACE)
+
+
+@needs_strace
+def test_files_written_past_python_are_seen_from_outside() -> None:
+    case = crash_case(toys.a_profile(toys.SqliteSessions), a_plan(), "ordered", 40)
+    assert case.result.status == "held"
+    assert case.result.exercised["durability.power-loss"]
+    assert case.report is not None
+    assert case.report.cut
+    lossy = toys.a_profile("durable_toys:SqliteUnflushed")
+    assert broken(crash_case(lossy, a_plan(), "ordered", 200)).property == "durability.power-loss"
+
+
+def test_where_nothing_can_be_traced_power_loss_is_unproven_and_kills_are_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(traced, "unavailable", lambda: "strace is not installed")
     case = crashed(toys.SqliteSessions)
     assert case.result.status == "unproven"
-    assert case.result.unjudged["durability.power-loss"].startswith("SQLite writes s.db by itself")
+    reason = case.result.unjudged["durability.power-loss"]
+    assert reason.startswith("SQLite writes s.db by itself")
+    assert reason.endswith("; strace is not installed")
     killed = crashed(toys.SqliteSessions, "kill")
     assert killed.result.status == "held"
     assert killed.result.exercised["durability.kill"]
     assert killed.report is not None
     assert not killed.report.exhaustive
     assert broken(crashed(toys.SqliteOutsideOfTransactions, "kill")).property == "durability.kill"
+
+
+@needs_strace
+def test_what_cannot_be_run_in_another_process_is_unproven(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Local(toys.SqliteSessions):
+        """Cannot be handed over."""
+
+    reason = crashed(Local).result.unjudged["durability.power-loss"]
+    assert "; the profile cannot be handed to another process: " in reason
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    reason = crashed(toys.SqliteSessions).result.unjudged["durability.power-loss"]
+    assert "; the case did not run in another process: the traced command ended with 1" in reason
+
+
+def test_the_child_of_a_traced_case_leaves_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Done here: nobody measures what runs in a child."""
+    asked, told, marks, folder = (tmp_path / name for name in ("asked", "told", "marks", "folder"))
+    marks.touch()
+    folder.mkdir()
+    monkeypatch.setenv("SESSIONGUARD_MARKS", str(marks))
+
+    def left(factory: Any, story: str = STORY) -> Any:
+        asked.write_bytes(pickle.dumps((toys.a_profile(factory), a_plan(story), folder)))
+        crash_child.main(str(asked), str(told))
+        return pickle.loads(told.read_bytes())
+
+    recorded = left(toys.FileSessions)
+    assert marks.read_text().split() == [str(number) for number in range(1, len(recorded.journal) + 1)]
+    assert recorded.from_outside
+    assert left(toys.FileSessions, STORY + "  - expect: {count: 7}\n").startswith(("violated", "skipped"))
+    assert left("durable_toys:in_disguise") == "it began anew in an event loop"
 
 
 def test_an_operation_under_way_may_have_happened_or_not() -> None:
