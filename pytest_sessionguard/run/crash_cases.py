@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_sessionguard.clock.virtual import MONOTONIC_START_US, VirtualClock
+from pytest_sessionguard.clock.zone import in_zone
 from pytest_sessionguard.core.history import CRASHES, Entry, Event, Note, Stamp, history
 from pytest_sessionguard.core.judging import Examination, begin, with_undeclared
 from pytest_sessionguard.core.model.state import Phantom
@@ -28,7 +29,7 @@ from pytest_sessionguard.crash import explorer
 from pytest_sessionguard.crash.explorer import AGAIN, DURING, CrashFailure, CrashReport
 from pytest_sessionguard.crash.folders import new_folder, write_folder
 from pytest_sessionguard.crash.persistence import MODELS, Persistence
-from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
+from pytest_sessionguard.errors import VirtualDeadlock
 from pytest_sessionguard.run import driving
 from pytest_sessionguard.run.conversation import LOOKER
 from pytest_sessionguard.run.crash_recording import (
@@ -115,6 +116,8 @@ def crash_case(
         crashes = _Crashes(runner, plan, recorded, how)
         report = _explored(crashes, recorded, folder, chosen, budget, seed, until)
         return CrashCase(result=crashes.result(plain, report, name, folder), report=report)
+    except _Ours as ours:
+        raise ours.error from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -128,22 +131,19 @@ def _explored(
     seed: int,
     until: Callable[[], bool] | None,
 ) -> CrashReport:
-    try:
-        return explorer.explore_log(
-            recorded.log,
-            crashes.judge,
-            folder,
-            model=model,
-            budget=budget,
-            seed=seed,
-            volatile=VOLATILE if recorded.from_outside else (),
-            reopens=1,
-            stop_after=1,
-            until=until,
-            states=recorded.snapshots if recorded.log.incomplete else None,
-        )
-    except _Ours as ours:
-        raise ours.error from None
+    return explorer.explore_log(
+        recorded.log,
+        crashes.judge,
+        folder,
+        model=model,
+        budget=budget,
+        seed=seed,
+        volatile=VOLATILE if recorded.from_outside else (),
+        reopens=1,
+        stop_after=1,
+        until=until,
+        states=recorded.snapshots if recorded.log.incomplete else None,
+    )
 
 
 def _skipped(case: CaseResult, reason: str) -> CaseResult:
@@ -213,9 +213,19 @@ class _Crashes:
     # -- judging one state -------------------------------------------------------------------------------------------
 
     def judge(self, folder: Path, marks: tuple[Hashable, ...]) -> str:
-        """Make the manager on what a crash left and return what is wrong with it, or nothing."""
+        """Make the manager on what a crash left and return what is wrong with it, or nothing.
+
+        Raises:
+            _Ours: an error that is no answer of the target's: those are told otherwise.
+        """
+        try:
+            return self._judged_anew(folder, len(marks))
+        except Exception as error:
+            raise _Ours(error) from error
+
+    def _judged_anew(self, folder: Path, count: int) -> str:
         self._turn += 1
-        past = self._past(len(marks), self._lateness())
+        past = self._past(count, self._lateness())
         if not past.examination.legal:
             return ""  # What was under way could not be judged.
         at, clock = past.crash.at, VirtualClock(threads=True)
@@ -225,15 +235,14 @@ class _Crashes:
         )
         stage.recorder.resume(past.entries, began_us=at.mono_us)
         try:
-            driving.drive(clock, lambda: self._reopened(stage, past), in_loop=self._in_loop)
+            with in_zone(self._plan.zone):
+                driving.drive(clock, lambda: self._reopened(stage, past), in_loop=self._in_loop)
         except _Wrong as wrong:
             self._violation = wrong.violation
             return wrong.violation.summary
         except VirtualDeadlock as error:
             self._violation = self._teller(stage, past).of_deadlock(error)
             return self._violation.summary
-        except (UsageError, HarnessError) as error:
-            raise _Ours(error) from error
         finally:
             stage.clear()
         return ""

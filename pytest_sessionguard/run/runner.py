@@ -188,10 +188,13 @@ class Runner:
             scheduler.begin()
         status, reason, found = "held", "", None
         try:
+            waits = scheduler is not None and not in_loop
             # Around the clock: the manager is made in its zone, and ended in it.
-            with in_zone(plan.zone), nullcontext() if watch is None else watch.watching(talk):
-                waits = scheduler is not None and not in_loop
-            with virtual_waits(threads.offer_switch) if waits else nullcontext():
+            with (
+                in_zone(plan.zone),
+                nullcontext() if watch is None else watch.watching(talk),
+                virtual_waits(threads.offer_switch) if waits else nullcontext(),
+            ):
                 driving.drive(clock, case.run, in_loop=in_loop)
             self._was_made = True
         except CannotBeMade as error:
