@@ -36,6 +36,7 @@ def on_dead(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
             yield from _by_word(state, ask, record)
         case "delete":
             # Who says that there was nothing may have removed what was stored, or may have left it to the next sweep.
+            yield from missing(state, ask, record, dead=True, dropped=True)
             yield from missing(state, ask, record, dead=True)
         case _:
             yield from _by_word(state, ask, tried)
