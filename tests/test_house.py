@@ -29,6 +29,7 @@ KEPT_IN = {
     "freezegun": ("clock/frozen.py",),
     "hypothesis": ("explore/",),
     "prometheus_client": ("reference/prometheus.py",),
+    "jinja2": ("reports/html_page.py",),
     "greenlet": ("explore/light_strands.py",),
     "pydantic": (),
     "jsonschema": (),

@@ -131,6 +131,11 @@ class Result:
     interrupted: bool = False
     ran: int | None = None
 
+    @property
+    def count_of_cases(self) -> int:
+        """How many cases ran."""
+        return self.ran if self.ran is not None else sum(case.status != "skipped" for case in self.cases)
+
     def count(self, status: str) -> int:
         """Return how many cases have the status."""
         return sum(case.status == status for case in self.cases)
@@ -234,7 +239,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "verdict": result.verdict,
         "duration_s": round(result.duration_s, 6),
         "virtual_s": result.virtual_us / 1_000_000,
-        "cases": result.ran if result.ran is not None else sum(case.status != "skipped" for case in result.cases),
+        "cases": result.count_of_cases,
         "interrupted": result.interrupted,
         "properties": [
             {"name": item.name, "status": item.status, "cases": item.cases, "reason": item.reason}
@@ -253,6 +258,7 @@ def _violation_json(found: ViolationFound) -> dict[str, Any]:
         "message": found.message,
         "summary": found.summary,
         "undeclared": found.undeclared,
+        "undeclared_value": found.undeclared_value,
         "operations": [
             {
                 "client": row.client,
@@ -319,6 +325,7 @@ def result_schema() -> dict[str, Any]:
         path=text,
         replay=text,
         undeclared={"type": ["string", "null"]},
+        undeclared_value={"type": ["string", "null"]},
         operations=_list(row),
         expected=_list(text),
         policy=_list(text),

@@ -5,6 +5,7 @@ Every option that takes a value requires it; every option has an ini key of its 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shlex
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 DEFAULT_TARGET: Final = "reference"
 DEFAULT_REPORT_DIR: Final = ".sessionguard/report"
-REPORTS: Final = ("json",)
+REPORTS: Final = ("json", "html")
 TIMES: Final = ("real", "virtual")
 GATES: Final = ("auto", "on", "off")
 
@@ -93,6 +94,8 @@ def report(config: pytest.Config) -> str | None:
     form = _given(config, "report")
     if form is not None and form not in REPORTS:
         raise pytest.UsageError(f"--sessionguard-report is one of {', '.join(REPORTS)}, not {form!r}")
+    if form == "html" and importlib.util.find_spec("jinja2") is None:
+        raise pytest.UsageError("an HTML report needs jinja2: pip install 'pytest-sessionguard[report]'")
     return form
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_sessionguard.core.result import Result, merge_cases
 from pytest_sessionguard.plugin import options, outcomes
-from pytest_sessionguard.reports import json_file, plain_text
+from pytest_sessionguard.reports import html_page, json_file, plain_text
 
 
 def result_of(carried: list[dict[str, Any]], config: pytest.Config, *, interrupted: bool) -> Result:
@@ -39,6 +39,10 @@ def lines(result: Result) -> list[str]:
 
 def write(result: Result, config: pytest.Config) -> Path:
     """Write the report that was asked for and return where it is."""
+    if options.report(config) == "html":
+        path = options.report_dir(config) / "result.html"
+        html_page.write(result, path)
+        return path
     path = options.report_dir(config) / "result.json"
     json_file.write(result, path)
     return path

@@ -29,7 +29,15 @@ def write_value(value: Any, path: Path) -> None:
     Raises:
         UsageError: nothing can be written there.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text to `path`, whole or not at all.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -90,7 +90,7 @@ def test_a_wrong_report_form_is_refused_before_anything_runs(pytester: pytest.Py
     pytester.makepyfile("def test_it(): pass")
     result = run("-p", "sessionguard", "--sessionguard-report", "pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--sessionguard-report is one of json, not 'pdf'*"])
+    result.stderr.fnmatch_lines(["*--sessionguard-report is one of json, html, not 'pdf'*"])
 
 
 def test_strict_markers_know_ours(pytester: pytest.Pytester, run: Run) -> None:
