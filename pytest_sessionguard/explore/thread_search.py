@@ -43,13 +43,16 @@ def search(
         modules = span.put_into(*targets)
         if light is None:
             light = are_fit(modules)
+        unmatched = span.unmatched
         try:
             for run in range(1, runs_max + 1):
                 clients, check = program()
                 scheduler.begin()
                 trace: list[int] = []
                 try:
-                    threads.at_once(clients, scheduler, trace=trace, light=light, steps_max=steps_max)
+                    threads.at_once(
+                        clients, scheduler, trace=trace, light=light, unmatched=unmatched, steps_max=steps_max
+                    )
                     check()
                 except (UsageError, HarnessError):
                     raise

@@ -11,6 +11,7 @@ import threading
 from _thread import allocate_lock
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import CodeType
 from typing import Any, Final
 
 from pytest_sessionguard.clock import threads as virtual_threads
@@ -24,6 +25,7 @@ from pytest_sessionguard.explore.light_strands import LightStrands
 from pytest_sessionguard.explore.real_locks import REAL_LOCKS, RealLock
 from pytest_sessionguard.explore.strands import STEPS_MAX, Strands
 from pytest_sessionguard.explore.switch_points import Hooks
+from pytest_sessionguard.explore.tracing import traced
 from pytest_sessionguard.explore.weaving import SwitchPoints
 
 Client = Callable[[], object]
@@ -96,12 +98,14 @@ def at_once(
     trace: list[int],
     switches: list[Switch] | None = None,
     light: bool = False,
+    unmatched: frozenset[CodeType] = frozenset(),
     steps_max: int = STEPS_MAX,
 ) -> None:
     """Run the clients to their end under the scheduler, which has begun; what it decides is added to `trace`.
 
     Where it stops a client that could have gone on, where that stood is added to `switches`.  `light`: the clients are
-    greenlets, see `light_strands`, unless there are other virtual threads already.
+    greenlets, see `light_strands`, unless there are other virtual threads already.  `unmatched`: codes that are to
+    be traced, for want of their source.
 
     A clock with threads is in force, and the current thread is its owner.
 
@@ -120,15 +124,15 @@ def at_once(
     _HERE.run = run
     try:
         with run:
-            if light and len(here[0].runners) == 1:
+            if light and not unmatched and len(here[0].runners) == 1:
                 with LightStrands(here[0]) as greenlets:
                     run.frame_of = greenlets.frame_of
                     for number, client in enumerate(clients):
-                        run.announce(greenlets.start(number, partial(_run, run, number, client, errors)))
+                        run.announce(greenlets.start(number, partial(_run, run, number, client, errors, unmatched)))
                     run.run()
             else:
                 for number, client in enumerate(clients):
-                    work = partial(_run, run, number, client, errors)
+                    work = partial(_run, run, number, client, errors, unmatched)
                     thread = threading.Thread(target=work, name=f"client {letter(number)}", daemon=True)
                     run.announce(virtual_threads.start_virtual(thread))
                 run.run()
@@ -140,9 +144,12 @@ def at_once(
         raise errors[min(errors)]
 
 
-def _run(run: Strands, number: int, client: Client, errors: dict[int, BaseException]) -> None:
+def _run(
+    run: Strands, number: int, client: Client, errors: dict[int, BaseException], unmatched: frozenset[CodeType]
+) -> None:
     try:
-        client()
+        with traced(unmatched, run.offer):
+            client()
     except Abandoned:
         raise
     except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
-from types import ModuleType
+from types import CodeType
 from typing import Any, Final, assert_never
 
 from pytest_sessionguard.core import durations
@@ -25,6 +25,7 @@ from pytest_sessionguard.core.values import UNSET, freeze, thaw
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import Fault, UsageError
 from pytest_sessionguard.explore.light_strands import are_fit
+from pytest_sessionguard.explore.weaving import SwitchPoints
 from pytest_sessionguard.run import driving, replies
 from pytest_sessionguard.run.acquaintance import NeverMade
 from pytest_sessionguard.run.conversation import CLIENT, LOOKER, Conversation, Stopped
@@ -68,7 +69,7 @@ class Case:
         talk: Conversation,
         invariants: Invariants,
         scheduler: Scheduler | None = None,
-        put_points_into: Callable[..., tuple[ModuleType, ...]] = lambda *things: (),
+        points: SwitchPoints | None = None,
     ) -> None:
         self.plan = plan
         self.stage = talk.stage
@@ -77,7 +78,7 @@ class Case:
         self.trace: list[int] = []
         self.switches: list[Switch] = []
         self._scheduler = scheduler
-        self._put_points_into = put_points_into
+        self._points = points
         self._talk = talk
         self._expectations = Expectations(talk)
         self._invariants = invariants
@@ -352,10 +353,10 @@ class Case:
             self._scheduler.enter(step)
         try:
             branches = [branch(*one) for one in enumerate(step.branches)]
-            light = False
-            if self._scheduler is not None and not in_loop:
-                modules = self._put_points_into(factory_of(self.stage.profile), self.stage.binding.manager)
-                light = are_fit(modules)
+            light, unmatched = False, frozenset[CodeType]()
+            if self._points is not None and self._scheduler is not None and not in_loop:
+                modules = self._points.put_into(factory_of(self.stage.profile), self.stage.binding.manager)
+                light, unmatched = are_fit(modules), self._points.unmatched
             await driving.at_once(
                 branches,
                 in_loop=in_loop,
@@ -363,6 +364,7 @@ class Case:
                 trace=self.trace,
                 switches=self.switches,
                 light=light,
+                unmatched=unmatched,
             )
         except Stopped as raised:
             stopped = raised

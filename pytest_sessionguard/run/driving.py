@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from types import CodeType
 from typing import Any, Final, TypeVar
 
 from pytest_sessionguard.clock import eventloop
@@ -64,12 +65,14 @@ async def at_once(
     trace: list[int] | None = None,
     switches: list[Switch] | None = None,
     light: bool = False,
+    unmatched: frozenset[CodeType] = frozenset(),
 ) -> None:
     """Run the branches at the same time, started in their order: as tasks inside a loop, else as threads, whose waits
     take virtual time with a clock in force.
 
     A scheduler, which has begun, decides who runs next, and its decisions are added to `trace`; threads whom it stops
-    are added to `switches`, and need a clock with threads in force; `light`: the threads may be greenlets.
+    are added to `switches`, and need a clock with threads in force; `light`: the threads may be greenlets;
+    `unmatched`: codes of the target that are to be traced.
 
     Raises:
         VirtualDeadlock: no branch can run any more; without a clock, threads are under way after ten real seconds.
@@ -86,6 +89,7 @@ async def at_once(
             trace=trace if trace is not None else [],
             switches=switches,
             light=light,
+            unmatched=unmatched,
         )
     else:
         _as_threads(branches)

@@ -183,7 +183,7 @@ class Runner:
             folder=None if watch is None else watch.folder,
         )
         talk = Conversation(plan, stage, self.model(policy), self.target, known=self.known)
-        case = Case(plan, talk, invariants, scheduler, self._switch_points.put_into)
+        case = Case(plan, talk, invariants, scheduler, self._switch_points)
         if scheduler is not None:
             scheduler.begin()
         status, reason, found = "held", "", None
