@@ -21,7 +21,7 @@ SUFFIX: Final = ".session.yaml"
 
 _MARKERS: Final = (
     "sessionguard(manager=None, **figures): the session manager under test, and figures of its policy for this test",
-    "virtual_time(start=None): run the test, and the fixtures of its own, in virtual time",
+    "virtual_time(start=None, file_times=False): run the test in virtual time, and date its files in tmp_path by it",
     "real_time: keep the test in real time where --sessionguard-time=virtual puts all others in virtual time",
 )
 

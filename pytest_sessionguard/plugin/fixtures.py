@@ -26,7 +26,9 @@ def sessionguard_clock(request: pytest.FixtureRequest) -> Iterator[TimeControl]:
     from pytest_sessionguard.plugin import virtual_time
 
     with virtual_time.clock_for(request.node).installed() as clock:
-        yield virtual_time.TimeControl(clock)
+        control = virtual_time.TimeControl(clock)
+        with virtual_time.file_times_for(request, control):
+            yield control
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Generator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
+from os import PathLike
 from typing import Any, Final, TypeAlias
 
 import pytest
@@ -23,6 +24,7 @@ Span: TypeAlias = str | int | float | timedelta
 
 MARKER: Final = "virtual_time"
 FIXTURE: Final = "sessionguard_clock"
+FOLDER: Final = "tmp_path"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -103,6 +105,12 @@ class TimeControl:
         """
         return self.clock.faulty(faults[0] if len(faults) == 1 else Several(faults), everywhere=everywhere)
 
+    def file_times(self, *folders: str | PathLike[str]) -> AbstractContextManager[None]:
+        """Have files that are written below the folders show virtual times, until the end of the block."""
+        from pytest_sessionguard.clock import filetimes
+
+        return filetimes.following(self.clock, *folders)
+
     def _shift(self, span_us: int) -> None:
         # The offset alone moves, so that a fault in force is not counted twice.
         self.clock.set_wall(self.clock.monotonic_us + self.clock.wall_offset_us + span_us)
@@ -152,9 +160,17 @@ def clock_for(node: pytest.Item) -> VirtualClock:
     marker = node.get_closest_marker(MARKER)
     if marker is None:
         return VirtualClock(threads=True)
-    if marker.args or set(marker.kwargs) - {"start"}:
-        raise pytest.UsageError(f"{node.nodeid}: the marker {MARKER} takes one argument, start=<instant>")
-    return VirtualClock(threads=True, **marker.kwargs)
+    if marker.args or set(marker.kwargs) - {"start", "file_times"}:
+        raise pytest.UsageError(f"{node.nodeid}: the marker {MARKER} takes start=<instant> and file_times=True")
+    return VirtualClock(threads=True, **{name: given for name, given in marker.kwargs.items() if name == "start"})
+
+
+def file_times_for(request: pytest.FixtureRequest, control: TimeControl) -> AbstractContextManager[None]:
+    """Return a block in which files of the test show virtual times, if its marker asks for that."""
+    marker = request.node.get_closest_marker(MARKER)
+    if marker is None or not marker.kwargs.get("file_times"):
+        return nullcontext()
+    return control.file_times(request.getfixturevalue(FOLDER))
 
 
 class VirtualTimeTests:
@@ -163,7 +179,9 @@ class VirtualTimeTests:
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
         """Put the clock in force before the first fixture of the test's own is made."""
-        if fixturedef.argname != FIXTURE and request.scope == "function" and request.node.get_closest_marker(MARKER):
+        # The folder is asked for by the clock's own fixture, whose files it is to date.
+        own = fixturedef.argname not in (FIXTURE, FOLDER)
+        if own and request.scope == "function" and request.node.get_closest_marker(MARKER):
             request.getfixturevalue(FIXTURE)
 
 

@@ -122,6 +122,36 @@ def test_the_fixture_gives_faulty_clocks(pytester: pytest.Pytester, run: Run) ->
     run("-p", "sessionguard").assert_outcomes(passed=1)
 
 
+def test_files_show_virtual_times_where_that_is_asked_for(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import os, time, pytest
+
+        @pytest.mark.virtual_time(file_times=True)
+        def test_asked(tmp_path):
+            (tmp_path / "file").write_text("")
+            time.sleep(60)
+            assert time.time() - os.path.getmtime(tmp_path / "file") == 60
+
+        @pytest.mark.virtual_time(file_times=True, start="2031-01-01")
+        def test_asked_without_a_folder():
+            time.sleep(60)
+
+        @pytest.mark.virtual_time
+        def test_not_asked(tmp_path):
+            (tmp_path / "file").write_text("")
+            assert abs(time.time() - os.path.getmtime(tmp_path / "file")) > 86_400
+
+        def test_by_the_fixture(tmp_path, sessionguard_clock):
+            with sessionguard_clock.file_times(tmp_path):
+                (tmp_path / "file").write_text("")
+                sessionguard_clock.advance("1m")
+                assert time.time() - os.path.getmtime(tmp_path / "file") == 60
+        """
+    )
+    run("-p", "sessionguard").assert_outcomes(passed=4)
+
+
 def test_time_does_not_run_backwards(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(
         """
@@ -146,7 +176,7 @@ def test_a_wrong_argument_of_the_marker_is_the_users_mistake(pytester: pytest.Py
     )
     result = run("-p", "sessionguard")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*the marker virtual_time takes one argument, start=<instant>*"])
+    result.stdout.fnmatch_lines(["*the marker virtual_time takes start=<instant> and file_times=True*"])
 
 
 ASYNC = """
