@@ -31,6 +31,7 @@ KEPT_IN = {
     "prometheus_client": ("reference/prometheus.py",),
     "jinja2": ("reports/html_page.py",),
     "greenlet": ("explore/light_strands.py",),
+    "trio": ("clock/trio_runs.py",),
     "pydantic": (),
     "jsonschema": (),
 }

@@ -24,6 +24,7 @@ from typing import Any, Final, TypeVar
 
 from pytest_sessionguard.clock import loopturns, select_turns, threads
 from pytest_sessionguard.clock.deadlock import waiting_tasks
+from pytest_sessionguard.clock.late import Late
 from pytest_sessionguard.clock.readings import READINGS, RESOLUTION_S, real_get_clock_info, real_monotonic
 from pytest_sessionguard.clock.underway import LOOK_AGAIN_S, UnderWay
 from pytest_sessionguard.clock.virtual import VirtualClock
@@ -142,16 +143,33 @@ def enter(clock: VirtualClock) -> None:
     loop = asyncio._get_running_loop()
     if isinstance(loop, base_events.BaseEventLoop):
         _adopt(_span, loop)
-    uvloop = sys.modules.get("uvloop")
-    if uvloop is not None:
-        for name in ("run_forever", "run_until_complete"):
-            setattr(uvloop.Loop, name, _refuse_to_run)
+    _LATE.enter()
+
+
+def _refuse_uvloop() -> None:
+    for name in ("run_forever", "run_until_complete"):
+        setattr(sys.modules["uvloop"].Loop, name, _refuse_to_run)
+
+
+def _enter_trio() -> None:
+    # Runs of trio need turns to wait in.
+    if _span is not None and _span.clock.threads:
+        from pytest_sessionguard.clock import trio_runs
+
+        trio_runs.enter()
+
+
+_LATE: Final = Late({"uvloop": _refuse_uvloop, "trio": _enter_trio})
 
 
 def leave() -> None:
     """End the span; timers that are left keep their distance from now, in real time.  May be called again."""
     global _span
     span = _span
+    _LATE.leave()
+    trio_runs = sys.modules.get("pytest_sessionguard.clock.trio_runs")
+    if trio_runs is not None:
+        trio_runs.leave()
     uvloop = sys.modules.get("uvloop")
     if uvloop is not None:
         for name in ("run_forever", "run_until_complete"):

@@ -48,7 +48,6 @@ TOOLS: Final = (
     "memray",
     "freezegun",
     "time_machine",
-    "trio",
     "pytest_sessionguard",
 )
 

@@ -1,8 +1,7 @@
 """Blocking sockets in virtual threads: who waits for bytes gives up its turn, and its timeout is virtual.
 
 Only the waiting is replaced: once the kernel says that a socket is ready, the real method is called.  Sockets that do
-not block, as those of event loops, go to the real methods at once.  An end of a connection that a virtual thread made
-is remembered: whoever waits at the other end waits for a virtual thread, which has turns, and for nobody outside.
+not block, as those of event loops, go to the real methods at once.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ import socket
 import sys
 from _socket import socket as c_socket
 from collections.abc import Callable
-from contextlib import suppress
 from errno import EINPROGRESS
 from os import strerror
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 from typing import Any, Final
 
 from pytest_sessionguard.clock.select_turns import due_us, is_exempt, select_in_turn, work_beside
-from pytest_sessionguard.clock.underway import OUR_ENDS
 from pytest_sessionguard.clock.waits import me
 
 _INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
@@ -75,28 +72,25 @@ def accept(self: socket.socket) -> tuple[socket.socket, Any]:
     """Accept a connection."""
     if _waits(self, 2):
         _ready(self, EVENT_READ)
-    connection, address = _accept(self)
-    _note(connection)
-    return connection, address
+    return _accept(self)
 
 
 def connect(self: socket.socket, address: Any) -> None:
     """Connect; with a timeout, wait in virtual time."""
     timeout_s = self.gettimeout()
     if timeout_s is None or self.family not in _INTERNET or not _waits(self, 2):
-        _connect(self, address)
-    else:
-        self.setblocking(False)
-        try:
-            error = self.connect_ex(address)
-        finally:
-            self.settimeout(timeout_s)
-        if error == EINPROGRESS:
-            _ready(self, EVENT_WRITE)
-            error = self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            raise OSError(error, strerror(error))
-    _note(self)
+        return _connect(self, address)
+    self.setblocking(False)
+    try:
+        error = self.connect_ex(address)
+    finally:
+        self.settimeout(timeout_s)
+    if error == EINPROGRESS:
+        _ready(self, EVENT_WRITE)
+        error = self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, strerror(error))
+    return None
 
 
 def send(self: socket.socket, data: Any, flags: int = 0, /) -> int:
@@ -120,14 +114,6 @@ def sendall(self: socket.socket, data: Any, flags: int = 0, /) -> None:
                 continue
             if sent >= len(left):
                 return None
-
-
-def _note(connected: socket.socket) -> None:
-    """Remember an end of a connection within this process that a virtual thread serves."""
-    if me() is None or connected.family not in _INTERNET or connected.type is not socket.SOCK_STREAM:
-        return
-    with suppress(OSError):  # Not connected after all.
-        OUR_ENDS[connected.getsockname()[:2]] = connected
 
 
 def _patches() -> list[tuple[Any, str, Any]]:

@@ -4,8 +4,8 @@ The rule: while real work may be under way, virtual time passes no faster than r
 before the work had the real time that it would have had without us, and nothing waits longer than it really would.
 
 - A future of an executor is work until it is done, however long it takes.
-- A socket whose other end is in the same event loop, or is served by a virtual thread, is work only while bytes are
-  between the two.
+- A socket whose other end is in the same event loop, or in this process where its threads have turns, is work only
+  while bytes are between the two.
 - Any other open connection, pipe, child or thread of this span may be working or idle, and nobody can tell: it counts
   as work until it has been silent for the clock's patience, real time, and again from its next sign of life.
 - A listening socket never is.  A thread that was there before the span is not asked.
@@ -26,7 +26,6 @@ from concurrent.futures import thread as pool_threads
 from enum import Enum
 from selectors import SelectorKey
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from pytest_sessionguard.clock.readings import real_monotonic, real_sleep
 
@@ -51,9 +50,9 @@ _PEER_CREDENTIALS: Final = getattr(socket, "SO_PEERCRED", None)
 # What `threading.enumerate` lists, without its lock: this is asked before every jump.
 _live_threads: Final[dict[int, threading.Thread]] = vars(threading)["_active"]
 
-# Name of an end of a connection -> the socket, of those that virtual threads serve: they have turns, and whoever waits
-# at the other end need not guess whether somebody is at work.
-OUR_ENDS: Final[WeakValueDictionary[Any, socket.socket]] = WeakValueDictionary()
+# Name of an end of a connection within this process -> its descriptor when last seen.
+_ends: Final[dict[Any, int]] = {}
+_DESCRIPTORS: Final = "/proc/self/fd"
 
 Kind = Enum("Kind", ["SILENT", "TCP", "OTHER"])
 
@@ -177,8 +176,8 @@ class UnderWay:
             if channel.kind is Kind.TCP and channel.peer in names:
                 if _bytes_in_flight(fd):
                     return LOOK_AT_BYTES_S
-            elif channel.kind is Kind.TCP and (end := OUR_ENDS.get(channel.peer)) is not None and end.fileno() >= 0:
-                if _bytes_in_flight(fd) or _bytes_in_flight(end.fileno()):
+            elif channel.kind is Kind.TCP and not self._watch_threads and (end := _end_of(channel.peer)) is not None:
+                if _bytes_in_flight(fd) or _bytes_in_flight(end):
                     return LOOK_AT_BYTES_S
             elif channel.kind is Kind.TCP:
                 if _silent_s(fd, channel, now) < self.patience_s:
@@ -207,6 +206,35 @@ class UnderWay:
 def _idles_for_anyio(thread: threading.Thread) -> bool:
     """Say whether a thread is a worker of anyio that waits for its next task: it keeps the list of those that do."""
     return thread in getattr(thread, "idle_workers", ())
+
+
+def _end_of(peer: Any) -> int | None:
+    """Return the descriptor of this process that is the other end of a connection; none if it is elsewhere."""
+    known = _ends.get(peer)
+    if known is not None and _name_of(known) == peer:
+        return known
+    _ends.pop(peer, None)
+    try:
+        descriptors = [int(each) for each in os.listdir(_DESCRIPTORS)]
+    except OSError:
+        return None
+    for fd in descriptors:
+        if _name_of(fd) == peer:
+            _ends[peer] = fd
+            return fd
+    return None
+
+
+def _name_of(fd: int) -> Any:
+    """Return the name of an end of a connection over the internet protocols; none of anything else."""
+    try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            return None
+        with _borrowed(fd) as sock:
+            internet = sock.type is socket.SOCK_STREAM and sock.family in (socket.AF_INET, socket.AF_INET6)
+            return sock.getsockname()[:2] if internet else None
+    except OSError:
+        return None
 
 
 def _bytes_in_flight(fd: int) -> bool:
