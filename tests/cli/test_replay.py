@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,10 @@ def test_a_token_is_replayed_and_held_by_who_has_mended_it(shop: Path, capsys: p
 def test_what_is_no_case_is_the_users_mistake(case: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status(case) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_script_of_plain_calls_is_printed_and_runs(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("lifecycle.delete-1.session.yaml", "--script") == 0
+    (shop / "script.py").write_text(capsys.readouterr().out)
+    done = subprocess.run([sys.executable, "script.py"], cwd=shop, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["create({}) -> 'id0'", "delete(s1) -> True", "delete(s1) -> True"]

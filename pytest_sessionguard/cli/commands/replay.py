@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     help="The manager under test: a profile's path, a shipped profile's name, or module:attribute. "
     "[default: the one that the file was found with, else reference]",
 )
+@click.option("--script", is_flag=True, help="Print the case as a Python script of plain calls.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the result to this file as JSON.")
 @click.option("--quiet", is_flag=True, help="Print only what is wrong.")
-def replay(case: str, manager: str | None, json_file: str | None, quiet: bool) -> int:
+def replay(case: str, manager: str | None, script: bool, json_file: str | None, quiet: bool) -> int:
     """Replay a found case.
 
     FILE is one of .sessionguard/found, or any scenario file; TOKEN is the word sg1:... of a violation's message. Exit
@@ -42,6 +43,12 @@ def replay(case: str, manager: str | None, json_file: str | None, quiet: bool) -
     target = manager or found_with or "reference"
     runner = Runner(load(target), target=target)
     ran = [found.replayed(plan, runner, case=case) for plan in plans]
+    if script:
+        from pytest_sessionguard.run.plain_script import script_of
+
+        for plan, one in zip(plans, ran, strict=True):
+            click.echo(script_of(plan, runner.profile, next(iter(one.violations), None), case=case, target=target))
+        return 0
     result = gather(ran, runner.profile, target=target, real_s=sum(one.real_s for one in ran))
     for text in (*plain_text.violations(result), *plain_text.errors(result)):
         click.echo(f"{text}\n")
