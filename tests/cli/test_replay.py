@@ -96,4 +96,4 @@ def test_a_script_of_plain_calls_is_printed_and_runs(shop: Path, capsys: pytest.
     assert status("lifecycle.delete-1.session.yaml", "--script") == 0
     (shop / "script.py").write_text(capsys.readouterr().out)
     done = subprocess.run([sys.executable, "script.py"], cwd=shop, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines() == ["create({}) -> 'id0'", "delete(s1) -> True", "delete(s1) -> True"]
+    assert done.stdout.splitlines() == ["create() -> 'id0'", "delete(s1) -> True", "delete(s1) -> True"]
