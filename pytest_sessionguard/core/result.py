@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from pytest_sessionguard.core.faults import Fired
 from pytest_sessionguard.core.schedule import Schedule
 from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.core.values import FrozenMap
@@ -79,6 +80,7 @@ class CaseResult:
     schedule: Schedule = NO_SCHEDULE
     switches: tuple[Switch, ...] = ()
     cancelled: int = 0
+    fired: tuple[Fired, ...] = ()
     runs: int = 1
     virtual_us: int = 0
     real_s: float = 0.0

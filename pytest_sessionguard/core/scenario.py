@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeVar
 
 from pytest_sessionguard.core import durations
+from pytest_sessionguard.core.faults import Fault as InjectedFault
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
 from pytest_sessionguard.errors import Fault, HarnessError, UsageError
 
@@ -409,6 +410,7 @@ class Scenario:
         zone: the time zone of the process, empty: whatever it is.
         begins_us: the instant at which the story begins, None: that of every other; microseconds since the Unix epoch.
         start: steps before the story, `finally_` those after it however it ends.
+        faults: what goes wrong during the story; `after_fault` are the steps that follow it undisturbed.
         lines: the text of the file.
     """
 
@@ -422,6 +424,8 @@ class Scenario:
     zone: str | Template = ""
     begins_us: int | Instant | None = None
     start: tuple[AnyStep, ...] = ()
+    faults: tuple[InjectedFault, ...] = ()
+    after_fault: tuple[AnyStep, ...] = ()
     finally_: tuple[AnyStep, ...] = ()
     invariants: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
@@ -431,4 +435,4 @@ class Scenario:
     @property
     def all_steps(self) -> Iterator[AnyStep]:
         """Give every step of the file, those inside blocks too."""
-        return walk((*self.start, *self.steps, *self.finally_))
+        return walk((*self.start, *self.steps, *self.after_fault, *self.finally_))

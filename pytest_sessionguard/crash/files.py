@@ -24,9 +24,11 @@ class RecordedFile(io.FileIO):
         if recording is None:
             return super().write(data)
         with recording.lock:
+            descriptor, data = recording.ahead("write", (self.fileno(), data), {})
             count = super().write(data)
             if count:
-                recording.wrote(self.fileno(), memoryview(data).cast("B")[:count])
+                recording.wrote(descriptor, memoryview(data).cast("B")[:count])
+            recording.behind("write", (descriptor, data), {})
             return count
 
     def truncate(self, size: int | None = None, /) -> int:

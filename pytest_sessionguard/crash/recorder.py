@@ -87,6 +87,19 @@ class Recording:
         self._nameless: set[int] = set()
         self._incomplete: dict[str, None] = {}
 
+    # -- before and after an operation ---------------------------------------------------------------------------------
+
+    def ahead(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """Say that an operation is about to be done; return the arguments to do it with.
+
+        Here nothing is changed: whoever makes operations fail raises, or shortens what is written.
+        """
+        del name, named
+        return args
+
+    def behind(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Say that an operation was done."""
+
     # -- what is noted -----------------------------------------------------------------------------------------------
 
     def mark(self, value: Hashable) -> None:

@@ -53,7 +53,10 @@ def _stand_in(note: Callable[..., Any], real: Callable[..., Any]) -> Callable[..
         if recording is None:
             return real(*args, **named)
         with recording.lock:
-            return note(recording, real, *args, **named)
+            args = recording.ahead(real.__name__, args, named)
+            answer = note(recording, real, *args, **named)
+            recording.behind(real.__name__, args, named)
+            return answer
 
     return stand_in
 

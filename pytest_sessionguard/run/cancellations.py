@@ -57,13 +57,8 @@ class Cancellations:
         if not self._cut or violation.property not in PROPERTIES:
             return violation
         event, cancellation = self._cut[-1]
-        # A session that takes up room and is not there is a slot that was kept, whichever of the two was seen last.
-        full = any(
-            isinstance(one.outcome, Refused) and "limit" in one.outcome.kinds
-            for one in events
-            if one.call_order > event.return_order
-        )
-        name = NO_LEAK if full or violation.property.startswith(_LEAKS) else ATOMIC
+        after = [one for one in events if one.call_order > event.return_order]
+        name = NO_LEAK if shows_a_leak(violation, after) else ATOMIC
         told = f"after {event.operation.verb} was cancelled at its suspension {cancellation.at}: {violation.summary}"
         return replace(violation, property=name, summary=told)
 
@@ -78,3 +73,12 @@ class Cancellations:
     def unjudged(self) -> dict[str, str]:
         """Return what could not be shown, since an operation never came as far as it was to be cancelled."""
         return {ATOMIC: "; ".join(self._missed)} if self._missed else {}
+
+
+def shows_a_leak(violation: ViolationFound, after: Iterable[Event]) -> bool:
+    """Say whether something was kept that nobody will ever give back.
+
+    A session that takes up room and is not there is a slot that was kept, whichever of the two was seen last.
+    """
+    full = any(isinstance(one.outcome, Refused) and "limit" in one.outcome.kinds for one in after)
+    return full or violation.property.startswith(_LEAKS)

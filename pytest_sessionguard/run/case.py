@@ -93,7 +93,7 @@ class Case:
         over = False
         try:
             await self.stage.open()
-            await self._guarded(lambda: self._story((*story.start, *story.steps)))
+            await self._guarded(self._story)
             await self._guarded(lambda: self._steps(story.finally_))
         except NeedsLoop:
             over = True  # The case starts over in a loop, with a manager of its own.
@@ -104,9 +104,19 @@ class Case:
                 await self._guarded(self._end)
             self.stage.clear()
 
-    async def _story(self, steps: Iterable[AnyStep]) -> None:
+    async def _story(self) -> None:
+        """Run the story, disturbed by its faults, and what comes before it and after it undisturbed."""
+        story, injections = self.plan.scenario, self.stage.injections
         self._talk.judge()
-        await self._steps(steps)
+        await self._steps(story.start)
+        if injections is not None:
+            injections.arm()
+        try:
+            await self._steps(story.steps)
+        finally:
+            if injections is not None:
+                injections.disarm()
+        await self._steps(story.after_fault)
 
     async def _guarded(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a part of the story; the first violation is kept, and ends the part."""
@@ -128,7 +138,7 @@ class Case:
         match step:
             case Step():
                 self.steps += 1
-                if self.plan.forgiving:
+                if self.plan.forgiving or self.plan.scenario.faults:
                     await self._attempted(step, client)
                 else:
                     await self._alone(scenarios.fill(step, self._variables), client)

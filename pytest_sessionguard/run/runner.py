@@ -34,6 +34,7 @@ from pytest_sessionguard.run import driving, orders
 from pytest_sessionguard.run.case import Case, Unfit
 from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
 from pytest_sessionguard.run.fit import misfits
+from pytest_sessionguard.run.injections import Injections
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.run.telling import replay_of
@@ -182,6 +183,8 @@ class Runner:
             proven=self._proven,
             folder=None if watch is None else watch.folder,
         )
+        injections = Injections(plan.scenario.faults, stage) if plan.scenario.faults else None
+        stage.injections = injections
         talk = Conversation(plan, stage, self.model(policy), self.target, known=self.known)
         case = Case(plan, talk, invariants, scheduler, self._switch_points)
         if scheduler is not None:
@@ -193,6 +196,7 @@ class Runner:
             with (
                 in_zone(plan.zone),
                 nullcontext() if watch is None else watch.watching(talk),
+                nullcontext() if injections is None else injections.in_files(),
                 virtual_waits(threads.offer_switch) if waits else nullcontext(),
             ):
                 driving.drive(clock, case.run, in_loop=in_loop)
@@ -228,12 +232,17 @@ class Runner:
         exercised = Counter(talk.examination.exercised) + talk.exercised + invariants.exercised()
         history = talk.stage.recorder.history()
         exercised += talk.cancellations.exercised(history.events)
+        injections = talk.stage.injections
+        if injections is not None:
+            exercised += injections.exercised(history.events)
         if plan.zone:
             exercised["expiry.timezone"] += sum(exercised[name] for name in CROSSINGS)
         unjudged = {**invariants.unjudged(exercised), **talk.unjudged, **talk.cancellations.unjudged()}
+        unjudged |= {} if injections is None else injections.unjudged()
         violation = found if found is not None else case.found
         if violation is not None:
             violation = talk.cancellations.blamed(violation, history.events)
+            violation = violation if injections is None else injections.blamed(violation, history.events)
         if status != "error" and violation is not None:
             status = "violated"
         elif status == "held" and unjudged:
@@ -254,6 +263,7 @@ class Runner:
             schedule=Schedule(tuple(case.trace)),
             switches=tuple(case.switches),
             cancelled=talk.cancellations.fired,
+            fired=() if injections is None else injections.fired,
             virtual_us=talk.stage.clock.virtual_elapsed_us,
             real_s=real_s,
             output=talk.stage.output.text,

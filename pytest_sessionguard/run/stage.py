@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_sessionguard.clock import eventloop, threads
 from pytest_sessionguard.clock.deadlock import waiting_tasks
@@ -28,6 +28,9 @@ from pytest_sessionguard.run.recorder import Recorder
 from pytest_sessionguard.run.zone import Zone
 from pytest_sessionguard.target.binding import Binding
 from pytest_sessionguard.target.shape import Profile
+
+if TYPE_CHECKING:
+    from pytest_sessionguard.run.injections import Injections
 
 # Who starts and ends the manager in the record.
 HARNESS: Final = "harness"
@@ -69,6 +72,7 @@ class Stage:
 
     Attributes:
         ended_by_story: the story itself has stopped or closed the manager.
+        injections: what is made to go wrong; None where nothing is.
         zone: the local time zone.
     """
 
@@ -103,6 +107,7 @@ class Stage:
             scribble=scribble,
             proven=proven,
         )
+        self.injections: Injections | None = None
         self._running = False
         self._closed = True
         self.ended_by_story = False
@@ -213,6 +218,9 @@ class Stage:
     ) -> Event:
         """Do one operation and record it; where it is to be cancelled, that needs a loop."""
         self.recorder.place = place
+        injections = self.injections
+        if injections is not None:
+            await injections.ahead(operation)
         begun = self.recorder.begin(client, operation, place)
         patience = self._patience()
         try:
@@ -238,9 +246,15 @@ class Stage:
         finally:
             if patience is not None:
                 patience.handle.cancel()
+        if injections is not None:
+            outcome = injections.answered(begun, outcome)
         event = self.recorder.end(begun, outcome)
+        if injections is not None:
+            injections.note(event)
         self._note_life(operation.verb, outcome)
         self._note_holders(client, operation, outcome)
+        if injections is not None and injections.repeats():
+            await self.perform(client, operation, place)
         return event
 
     async def _cut_off(self, client: str, operation: Operation, cancellation: Cancellation) -> Outcome:

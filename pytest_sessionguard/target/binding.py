@@ -56,6 +56,7 @@ class Binding:
         self._figures = _figures(profile, policy, folder)
         self._functions: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._held: dict[tuple[str, Hashable], Any] = {}
+        self.ports: supplies.Ports = supplies.undisturbed
         self._made: Made | None = None
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ class Binding:
         arguments = placeholders.fill({name: thaw(value) for name, value in self.profile.args.items()}, self._figures)
         for parameter, declared in self.profile.hooks.items():
             arguments[parameter] = supplies.hook(
-                cast("Hook", declared), self._noted, self._id_or_nothing, in_loop=self._in_loop
+                cast("Hook", declared), self._noted, self._id_or_nothing, in_loop=self._in_loop, ports=self.ports
             )
         self._made = await making.make(self.profile, arguments, in_loop=self._in_loop)
         self._held.clear()

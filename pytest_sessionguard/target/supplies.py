@@ -19,12 +19,33 @@ class Noted(Protocol):
     def __call__(self, *, kind: str, subject: str, id: Hashable | Unset) -> None: ...
 
 
+class Ports(Protocol):
+    """Where something may be made to go wrong in a hook: asked before its work is done, and after.
+
+    Raises whatever is to come instead; returns how long an asynchronous hook is to take, in virtual microseconds: one
+    that is not has waited by then.
+    """
+
+    def __call__(self, role: str, when: str) -> int: ...
+
+
+def undisturbed(role: str, when: str) -> int:
+    """Let every hook do its work."""
+    del role, when
+    return 0
+
+
 class ResourceFailed(Exception):
     """What a resource that was made to fail raises when it is closed."""
 
 
 def hook(
-    declared: Hook, noted: Noted, id_of: Callable[[Any], Hashable | Unset], *, in_loop: bool = False
+    declared: Hook,
+    noted: Noted,
+    id_of: Callable[[Any], Hashable | Unset],
+    *,
+    in_loop: bool = False,
+    ports: Ports = undisturbed,
 ) -> Callable[..., Any]:
     """Return the callable that stands for a declared hook.
 
@@ -44,14 +65,18 @@ def hook(
     if declared.asynchronous:
 
         async def asynchronous(*args: Any, **kwargs: Any) -> None:
-            told(args, kwargs)
+            told(args, kwargs)  # It was called, whatever comes of that.
+            span_us = ports(declared.role, "before")
             if in_loop:
-                await asyncio.sleep(0)  # others may run here, or the caller be cancelled
+                await asyncio.sleep(span_us / 1e6)  # others may run here, or the caller be cancelled
+            ports(declared.role, "after")
 
         return asynchronous
 
     def plain(*args: Any, **kwargs: Any) -> None:
         told(args, kwargs)
+        ports(declared.role, "before")
+        ports(declared.role, "after")
 
     return plain
 

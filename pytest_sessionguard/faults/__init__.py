@@ -1,0 +1,130 @@
+"""What can go wrong around a session system: one file each, found by being there, that exports `FAULT`.
+
+The rule of this folder: a kind says where it has a chance and what happens there, as a value; it does nothing itself.
+Whoever runs a case asks the injector at every chance and does what it is told.  Siblings never import each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from pytest_sessionguard import catalog
+from pytest_sessionguard.core.faults import Fault
+
+PORTS: Final = ("hook", "file", "operation")
+"""Where a fault may have a chance: a hook that the harness supplies, a file below {dir}, a client's operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One chance: the port, and which hook, function or operation it is."""
+
+    port: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.port} {self.name}"
+
+
+# -- what happens at a chance -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """An error comes instead of an answer."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """It takes so long; in virtual microseconds."""
+
+    span_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Only the first half of what is written arrives; then an error comes, or none and a short count."""
+
+    error: OSError | None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveClock:
+    """The wall clock jumps by so much; with `both` the monotonic one too, and no timer runs meanwhile."""
+
+    by_us: int
+    both: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """The answer never arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The call arrives twice: its client has tried again."""
+
+
+Effect: TypeAlias = Raise | Wait | Cut | MoveClock | Lose | Repeat
+
+
+# -- kinds ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """What a fault of a kind may be told besides.
+
+    Attributes:
+        takes: "text", "duration", "integer", or the words that may stand there.
+    """
+
+    takes: str | tuple[str, ...]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultKind:
+    """One kind of fault.
+
+    Attributes:
+        takes: what its subject is: "text", "duration" (which may be negative), "integer", or the words that it may be.
+        port: where it has chances.
+        has_chance: whether a point is a chance of such a fault.
+        effect: what happens there.
+        whens: whether it may strike before or after the effect.
+    """
+
+    name: str
+    summary: str
+    example: str
+    takes: str | tuple[str, ...]
+    port: str
+    effect: Callable[[Fault, Point], Effect]
+    has_chance: Callable[[Fault, Point], bool] = lambda fault, point: True
+    whens: tuple[str, ...] = ("before", "after")
+    options: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@cache
+def kinds() -> Mapping[str, FaultKind]:
+    """Return every kind of this folder by its name."""
+    found: list[FaultKind] = [
+        module.FAULT
+        for module in (catalog.load(__name__, name) for name in catalog.names(__name__))
+        if hasattr(module, "FAULT")
+    ]
+    return MappingProxyType({kind.name: kind for kind in found})
+
+
+def is_subject(fault: Fault, point: Point) -> bool:
+    """Say whether the point is the one that the fault names; "any" names all of its port."""
+    subject: Hashable = fault.subject
+    return subject in (point.name, "any")

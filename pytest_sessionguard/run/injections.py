@@ -1,0 +1,228 @@
+"""The faults of one case, put where they have their chances: hooks, files, and the operations of clients.
+
+An operation that met a fault and failed has happened or has not: its outcome is unknown, and the model follows both.
+One that answers all the same is held to its word.  What goes wrong afterwards was done by the fault.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_sessionguard.core.faults import Fault, Fired
+from pytest_sessionguard.core.history import Event
+from pytest_sessionguard.core.operations import Failed, Ok, Operation, Outcome, Unknown
+from pytest_sessionguard.core.properties import PROPERTIES
+from pytest_sessionguard.core.violation import ViolationFound
+from pytest_sessionguard.crash.recorder import Recording, active
+from pytest_sessionguard.crash.standins import in_place
+from pytest_sessionguard.faults import Cut, Effect, Lose, MoveClock, Point, Raise, Repeat, Wait, kinds
+from pytest_sessionguard.faults.injector import Injector
+from pytest_sessionguard.run.cancellations import shows_a_leak
+
+if TYPE_CHECKING:
+    from pytest_sessionguard.run.recorder import Begun
+    from pytest_sessionguard.run.stage import Stage
+
+ATOMIC: Final = "fault.atomic"
+NO_LEAK: Final = "fault.no-leak"
+REPORTED: Final = "fault.reported"
+
+# The operation that a function of `os` is to a fault; what is not here has no chance.
+_OPERATIONS: Final = {
+    "open": "open", "write": "write", "pwrite": "write", "writev": "write", "pwritev": "write", "fsync": "fsync",
+    "fdatasync": "fsync", "rename": "replace", "replace": "replace", "unlink": "unlink", "remove": "unlink",
+    "link": "link", "symlink": "symlink", "mkdir": "mkdir", "truncate": "truncate", "ftruncate": "truncate",
+    "posix_fallocate": "fallocate", "utime": "utime",
+}  # fmt: skip
+_WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_BUFFERED: Final = frozenset({"write", "pwrite"})
+
+
+class _Disturbed(Recording):
+    """A folder whose operations ask the injector first."""
+
+    def __init__(self, folder: Any, injector: Injector) -> None:
+        super().__init__(folder)
+        self._injector = injector
+        self._after: OSError | None = None
+
+    def ahead(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        self._after = None
+        operation = self._operation(name, args, named)
+        if not operation:
+            return args
+        effect = self._injector.at(Point("file", operation), "before")
+        if isinstance(effect, Raise):
+            raise effect.error
+        if isinstance(effect, Cut) and name in _BUFFERED:
+            whole = memoryview(args[1]).cast("B")
+            self._after = effect.error
+            return (args[0], whole[: len(whole) // 2], *args[2:])
+        return args
+
+    def behind(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        error, self._after = self._after, None
+        if error is not None:
+            raise error
+        operation = self._operation(name, args, named)
+        if not operation:
+            return
+        effect = self._injector.at(Point("file", operation), "after")
+        if isinstance(effect, Raise):
+            raise effect.error
+
+    def _operation(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> str:
+        """Return what a function does to something below the folder, as faults name it; empty where it does nothing."""
+        operation = _OPERATIONS.get(name, "")
+        if not operation or not self._is_ours(name, args, named):
+            return ""
+        if operation == "fsync":
+            descriptor = args[0] if isinstance(args[0], int) else args[0].fileno()
+            return "fsync-folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else operation
+        return operation
+
+    def _is_ours(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> bool:
+        """Say whether it is about something below the folder that is written."""
+        if name == "open" and not args[1] & _WRITES:
+            return False
+        first = args[0] if args else next(iter(named.values()), None)
+        if not isinstance(first, int):
+            fileno = getattr(first, "fileno", None)
+            if fileno is None:
+                last = args[1] if name in ("rename", "replace", "link", "symlink") and len(args) > 1 else first
+                return self.place(last, None) is not None
+            first = fileno()
+        return self.node_of(first) is not None
+
+
+class Injections:
+    """What is made to go wrong in one case, and what became of it."""
+
+    def __init__(self, faults: Iterable[Fault], stage: Stage) -> None:
+        self._stage = stage
+        self._faults = tuple(faults)
+        self._injector = Injector(self._faults)
+        self._met: list[tuple[Event, Fired]] = []
+        self._noted = 0
+        self._under_way: dict[int, int] = {}
+        self._repeat = False
+        stage.binding.ports = self._hooked
+
+    # -- while the case runs -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def in_files(self) -> Iterator[None]:
+        """Let operations on files below the stage's folder ask for faults, where any may be struck."""
+        if not self._injector.wants("file") or "dir" not in self._stage.profile.placeholders:
+            yield
+            return
+        with in_place(), active(_Disturbed(self._stage.folder, self._injector)):
+            yield
+
+    def arm(self) -> None:
+        """Let chances count from now on."""
+        self._injector.armed = True
+
+    def disarm(self) -> None:
+        """Let nothing go wrong any more."""
+        self._injector.armed = False
+
+    async def ahead(self, operation: Operation) -> None:
+        """Do to the clock what is to be done before an operation of a client."""
+        effect = self._injector.at(Point("operation", operation.verb), "before")
+        if isinstance(effect, MoveClock):
+            self._stamp()
+            clock = self._stage.clock
+            if effect.both:
+                clock.monotonic_us += effect.by_us
+            else:
+                await self._stage.set_clock(clock.wall_us + effect.by_us)
+
+    def answered(self, begun: Begun, outcome: Outcome) -> Outcome:
+        """Return what a client knows of an operation that may have met a fault."""
+        met = len(self._injector.fired) > self._noted
+        self._stamp()
+        effect: Effect | None = None
+        if isinstance(outcome, Ok):
+            effect = self._injector.at(Point("operation", begun.operation.verb), "after")
+        if isinstance(effect, Lose):
+            return Unknown("its answer was lost")
+        self._repeat = isinstance(effect, Repeat)
+        if met and isinstance(outcome, Failed):
+            return Unknown(f"met a fault: {outcome.error}")
+        return outcome
+
+    def note(self, event: Event) -> None:
+        """Note the operation during which faults have struck."""
+        self._stamp()
+        for fired in self._injector.fired[self._noted :]:
+            self._met.append((event, fired))
+        self._noted = len(self._injector.fired)
+
+    def repeats(self) -> bool:
+        """Say, once, whether the operation that has just answered is to be asked again."""
+        again, self._repeat = self._repeat, False
+        return again
+
+    def _hooked(self, role: str, when: str) -> int:
+        effect = self._injector.at(Point("hook", role), when)
+        if isinstance(effect, Raise):
+            raise effect.error
+        if not isinstance(effect, Wait):
+            return 0
+        if not self._stage.in_loop:
+            self._stage.clock.advance(effect.span_us)
+            return 0
+        return effect.span_us
+
+    def _stamp(self) -> None:
+        """Say of what has just struck when that was."""
+        at_us = self._stage.recorder.offset_us(self._stage.recorder.stamp())
+        fired = self._injector.fired
+        for number in range(self._noted, len(fired)):
+            fired[number] = replace(fired[number], at_us=at_us)
+
+    # -- afterwards --------------------------------------------------------------------------------------------------
+
+    @property
+    def fired(self) -> tuple[Fired, ...]:
+        """What has struck, in its order."""
+        return tuple(self._injector.fired)
+
+    def blamed(self, violation: ViolationFound, events: Iterable[Event]) -> ViolationFound:
+        """Return the violation as one of the fault that came before it, if one did."""
+        if not self.fired or violation.property not in PROPERTIES:
+            return violation
+        event, fired = self._met[-1] if self._met else (None, self.fired[-1])
+        after = [one for one in events if event is None or one.call_order > event.return_order]
+        if shows_a_leak(violation, after):
+            name = NO_LEAK
+        else:
+            name = REPORTED if event is not None and isinstance(event.outcome, Ok) else ATOMIC
+        during = f" during {event.operation.verb}" if event is not None else ""
+        told = f"after {fired.fault} struck {fired.point}{during}: {violation.summary}"
+        return replace(violation, property=name, summary=told, fault=str(fired.fault))
+
+    def exercised(self, events: Iterable[Event]) -> Counter[str]:
+        """Return how often a fault was put to the test: it was if somebody asked for anything after it."""
+        if not self._met:
+            return Counter()
+        first = min(event.return_order for event, _ in self._met)
+        if not any(event.call_order > first for event in events):
+            return Counter()
+        return Counter({name: len(self._met) for name in (ATOMIC, NO_LEAK, REPORTED)})
+
+    def unjudged(self) -> dict[str, str]:
+        """Return what could not be shown: a fault that never struck makes its case vacuous."""
+        missed = [f"{fault} never struck ({self._chances(fault)})" for fault in self._injector.missed()]
+        return {ATOMIC: f"vacuous: {'; '.join(missed)}"} if missed else {}
+
+    def _chances(self, fault: Fault) -> str:
+        count = self._injector.chances[self._faults.index(fault)]
+        return f"{count} chance{'s'[: count != 1]} at a {kinds()[fault.kind].port}"
