@@ -195,6 +195,7 @@ class Runner:
             # Around the clock: the manager is made in its zone, and ended in it.
             with (
                 in_zone(plan.zone),
+                stage.dated(),
                 nullcontext() if watch is None else watch.watching(talk),
                 nullcontext() if injections is None else injections.in_files(),
                 virtual_waits(threads.offer_switch) if waits else nullcontext(),

@@ -10,11 +10,13 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Hashable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_sessionguard.clock import eventloop, threads
 from pytest_sessionguard.clock.deadlock import waiting_tasks
+from pytest_sessionguard.clock.filetimes import following
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.history import Event
@@ -202,6 +204,10 @@ class Stage:
             return await self.end()
         finally:
             self.clear()
+
+    def dated(self) -> AbstractContextManager[None]:
+        """Return a block in which the files of the manager's own folder show virtual times."""
+        return following(self.clock, self.folder) if self._has_folder else nullcontext()
 
     def clear(self) -> None:
         """Remove the folder and give the terminal back; may be called again."""

@@ -697,3 +697,44 @@ def test_a_story_in_a_zone_that_this_system_lacks_is_skipped(monkeypatch: pytest
     monkeypatch.setattr(runner, "obstacle", lambda name: f"{name} is not here")
     case = run(toys.Toy, TOUCH, ZONE)
     assert (case.status, case.reason) == ("skipped", "needs the time zone Europe/Berlin (Europe/Berlin is not here)")
+
+
+class MtimeToy(toys.Toy):
+    """Keeps its sessions in files, and takes their times for the last activity, as some web frameworks do."""
+
+    def __init__(self, root: str, idle: float = 60.0, limit: int | None = None) -> None:
+        super().__init__(idle, limit)
+        self.root = Path(root)
+
+    def create(self, data: Any = None, id: str | None = None) -> str:
+        made = super().create(data, id)
+        (self.root / made).write_text("")
+        return made
+
+    def alive(self, id: str) -> dict[str, Any] | None:
+        entry, file = self.kept.get(id), self.root / id
+        if entry is not None and time.time() - file.stat().st_mtime >= self.idle:
+            del self.kept[id]
+            return None
+        return entry
+
+    def touch(self, id: str) -> bool:
+        if self.alive(id) is None:
+            return False
+        (self.root / id).touch()
+        return True
+
+
+def test_a_manager_that_goes_by_the_times_of_its_files_is_in_virtual_time_too() -> None:
+    args = {"idle": "{idle_timeout}", "root": "{dir}"}
+    steps = """
+    - create: {as: cart}
+    - advance: {to_timeout_of: cart, minus: 1s}
+    - touch: cart
+    - advance: 59s
+    - touch: cart
+    - advance: {to_timeout_of: cart, plus: 1s}
+    - touch: cart
+    """
+    case = run(toys.a_profile(MtimeToy, manager={"args": args}), steps)
+    assert (case.status, case.reason) == ("held", "")
