@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import Final, TypeAlias
 
 ROOT: Final = 0
@@ -142,6 +143,18 @@ class Log:
     def operations(self) -> int:
         """How many of the effects changed or flushed something."""
         return sum(not isinstance(effect, (Marked, Locked)) for effect in self.effects)
+
+
+def without(log: Log, patterns: tuple[str, ...]) -> Log:
+    """Return the log without the files whose names match: what they hold means nothing after a crash."""
+    if not patterns:
+        return log
+    named = {effect.node: effect.name for effect in log.effects if isinstance(effect, Entered) and effect.kind}
+    named |= {item.node: path.rpartition("/")[2] for path, item in log.base.items()}
+    gone = {node for node, name in named.items() if any(fnmatch(name, pattern) for pattern in patterns)}
+    base = {path: item for path, item in log.base.items() if item.node not in gone}
+    kept = tuple(effect for effect in log.effects if getattr(effect, "node", None) not in gone)
+    return Log(base=base, effects=kept, incomplete=log.incomplete)
 
 
 def names_of(log: Log) -> dict[int, str]:

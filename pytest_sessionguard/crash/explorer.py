@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from pytest_sessionguard.crash.effects import Image, Log
+from pytest_sessionguard.crash.effects import Image, Log, without
 from pytest_sessionguard.crash.folders import matches, new_folder, write_folder
 from pytest_sessionguard.crash.persistence import STRICT, Persistence
 from pytest_sessionguard.crash.recorder import ACTIVE, Recording, active, record
@@ -169,7 +169,17 @@ def explore_log(
         states: those to be judged, where they come from elsewhere.
     """
     exploration = _Exploration(
-        log, reopen_and_judge, folder, model, budget, seed, volatile, nested, reopens, stop_after, until
+        without(log, volatile),
+        reopen_and_judge,
+        folder,
+        model,
+        budget,
+        seed,
+        volatile,
+        nested,
+        reopens,
+        stop_after,
+        until,
     )
     with in_place():
         return exploration.run(states)

@@ -35,13 +35,15 @@ from pytest_sessionguard.crash.effects import (
 from pytest_sessionguard.crash.persistence import Persistence, Tear, settles, tears
 from pytest_sessionguard.crash.persistence import told as tear_told
 from pytest_sessionguard.crash.simulated import Disk, reachable, rename
-from pytest_sessionguard.crash.variants import Contents, Kept, Variant, prefixes, subsets
+from pytest_sessionguard.crash.variants import VARIANTS_MAX, Contents, Kept, Variant, prefixes, subsets
 
 _NAMES: Final = (Entered, Moved, Removed)
 _CONTENT: Final = (Wrote, Sized, Touched)
 
 # Of a moment with more states than its share, so many draws are made for each state wanted.
 DRAWS: Final = 4
+# However small its share, so many variants of one file are put together.
+LEAST: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ class CrashStates:
         found = []
         if self._cut_moments:
             where = f"at {self._cut_moments} of {self.moments} moments a sample was tried"
-            found.append(f"{where}, up to {self._left_out:,} states left out")
+            found.append(f"{where}, about {self._left_out:,} states left out")
         if self._subsets_left_out:
             found.append(f"{self._subsets_left_out:,} orders of what was pending at once were left out")
         if self._cuts_left_out:
@@ -199,7 +201,8 @@ class CrashStates:
         return [*stops, len(effects)]
 
     def _at(self, walk: _Walk, share: int) -> Iterator[CrashState]:
-        contents = Contents(walk.disk.contents, self._log.effects, self._model, self._rng)
+        most = max(LEAST, min(VARIANTS_MAX, 2 * share))
+        contents = Contents(walk.disk.contents, self._log.effects, self._model, self._rng, most=most)
         trees = self._trees(walk, contents)
         sizes = [prod(len(variants) for variants in tree.variants) for tree in trees]
         self._subsets_left_out += contents.left_out

@@ -69,7 +69,7 @@ class Variant:
 class Contents:
     """What the files of one log may hold at one moment.
 
-    `settled` is what each holds for sure, before anything that is pending.
+    `settled` is what each holds for sure, before anything that is pending.  `most`: variants of one file.
     """
 
     def __init__(
@@ -78,8 +78,11 @@ class Contents:
         effects: Sequence[Effect],
         model: Persistence,
         rng: random.Random,
+        *,
+        most: int = VARIANTS_MAX,
     ) -> None:
         self._settled = settled
+        self._most = most
         self._effects = effects
         self._model = model
         self._rng = rng
@@ -96,12 +99,16 @@ class Contents:
         found: dict[bytes, Variant] = {}
         # Whole writes first: one that is missing is told more simply than one that is torn to nothing.
         whole: list[tuple[Kept, tuple[int, Tear] | None]] = [(kept, None) for kept in chosen]
-        for kept, torn in chain(whole, ((some, tear) for some in chosen for tear in self._torn(some))):
-            variant = self._variant(node, kept, torn)
-            found.setdefault(variant.digest, variant)
-            if len(found) >= VARIANTS_MAX:
+        torn_ones = ((some, tear) for some in chosen for tear in self._torn(some))
+        if len(whole) > self._most // 2:
+            self.left_out += len(whole) - self._most // 2
+            whole = whole[: self._most // 2]
+        for kept, torn in chain(whole, torn_ones):
+            if len(found) >= self._most:
                 self.left_out += 1
                 break
+            variant = self._variant(node, kept, torn)
+            found.setdefault(variant.digest, variant)
         return list(found.values())
 
     def _choices(self, node: int, pending: Sequence[int], allowed: frozenset[int] | None) -> list[Kept]:
