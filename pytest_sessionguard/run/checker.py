@@ -207,7 +207,6 @@ class Search:
         number = 0
         try:
             for case in self._settling.replay():
-                self.batch.tally.count(case, "found earlier")
                 self.batch.errors += [case] if case.status == "error" else []
             while self._goes_on(until_s):
                 left = None if settings.cases is None else settings.cases - sum(self._handed.values())

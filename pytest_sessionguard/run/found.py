@@ -105,7 +105,8 @@ def settle(
         column=0,
         replay=replay_command(token, runner.target),
     )
-    return Settled(found=smallest, violation=violation, minimal=shrunk.minimal)
+    shown = replace(smallest.case, title=story.title, cell="", path=str(path or ""), line=0, violations=(violation,))
+    return Settled(found=replace(smallest, case=shown), violation=violation, minimal=shrunk.minimal)
 
 
 def replay_command(case: str, target: str) -> str:
@@ -137,10 +138,11 @@ def as_story(found: Found) -> Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A case that was found earlier: a cell of the file at `path`."""
+    """A case that was found earlier: a cell of the file at `path`, and the token of the file."""
 
     path: Path
     plan: Plan
+    token: str
 
 
 def keep(story: Scenario, violation: ViolationFound, folder: Path, *, target: str) -> Path:
@@ -199,8 +201,10 @@ def earlier(folder: Path, *, target: str) -> Iterator[Kept]:
     """
     for path in sorted(folder.glob(f"*{scenario_files.SUFFIX}")) if folder.is_dir() else ():
         if remarks_of(path).get("manager", target) == target:
-            for plan in cells(scenario_files.load(path)):
-                yield Kept(path=path, plan=plan)
+            scenario = scenario_files.load(path)
+            token = replay_token.encode(text_of(scenario))
+            for plan in cells(scenario):
+                yield Kept(path=path, plan=plan, token=token)
 
 
 def replayed(plan: Plan, runner: Runner, *, case: str) -> CaseResult:

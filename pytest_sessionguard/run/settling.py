@@ -5,8 +5,10 @@ A bug is told once, however many programs have shown it.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +16,7 @@ from pytest_sessionguard.core.found import Found
 from pytest_sessionguard.core.result import CaseResult
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.explore.shrink import likeness
-from pytest_sessionguard.run.found import earlier, replayed, settle
+from pytest_sessionguard.run.found import earlier, replay_command, replayed, settle
 from pytest_sessionguard.run.runner import Runner
 
 # With a time to search in, what was found is made small in so much of it besides, and at least so long.
@@ -28,13 +30,11 @@ class Settling:
     """What one search has found.
 
     Attributes:
-        violations: confirmed ones, each bug once; `cases`: those that show them.
         uncertain: what did not come back when it was replayed, as text; `unsure`: its properties, and why.
     """
 
     def __init__(self, runner: Runner, asked: Collection[str], folder: Path | None, *, seed: int) -> None:
-        self.violations: list[ViolationFound] = []
-        self.cases: list[CaseResult] = []
+        self._found: list[tuple[ViolationFound, CaseResult]] = []
         self.uncertain: list[str] = []
         self.unsure: dict[str, str] = {}
         self._runner = runner
@@ -42,6 +42,16 @@ class Settling:
         self._folder = folder
         self._seed = seed
         self._told: set[tuple[str, ...]] = set()
+
+    @property
+    def violations(self) -> list[ViolationFound]:
+        """Every bug once, in the order of their files."""
+        return [violation for violation, _ in self._found]
+
+    @property
+    def cases(self) -> list[CaseResult]:
+        """The cases that show them."""
+        return [case for _, case in self._found]
 
     def replay(self) -> Iterator[CaseResult]:
         """Run what was found earlier.
@@ -53,8 +63,12 @@ class Settling:
             return
         for kept in earlier(self._folder, target=self._runner.target):
             case = replayed(kept.plan, self._runner, case=str(kept.path))
+            # As the search told it that found it first: then a search comes to the same, however often it is run.
+            command = replay_command(kept.token, self._runner.target)
+            found = tuple(replace(one, replay=command) for one in case.violations)
+            case = replace(case, cell="", path=str(kept.path), line=0, violations=found)
             yield case
-            for violation in case.violations:
+            for violation in found:
                 if violation.property in self._asked:
                     self._tell(violation, case)
 
@@ -83,5 +97,11 @@ class Settling:
         like = likeness(violation)
         if like not in self._told:
             self._told.add(like)
-            self.violations.append(violation)
-            self.cases.append(case)
+            self._found.append((violation, case))
+            self._found.sort(key=lambda pair: _place(pair[0]))
+
+
+def _place(violation: ViolationFound) -> tuple[str, int]:
+    """Return what orders violations: the property, and the number of the file."""
+    number = re.search(r"-(\d+)\.session\.yaml$", violation.scenario)
+    return violation.property, int(number[1]) if number else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,13 @@ def test_with_a_time_to_search_in_what_is_found_is_made_small_besides() -> None:
 
 
 def test_what_was_found_earlier_is_run_first_and_told_with_its_file(tmp_path: Path) -> None:
-    settled([a_find("delete", "get")], tmp_path)
+    first = settled([a_find("delete", "get")], tmp_path)
     (path,) = tmp_path.iterdir()
     later = Settling(a_runner(), {"lifecycle.delete"}, tmp_path, seed=0)
     ran: list[CaseResult] = list(later.replay())
     assert [case.status for case in ran] == ["violated"]
+    assert later.violations == first.violations
+    assert [replace(case, real_s=0.0) for case in later.cases] == [replace(case, real_s=0.0) for case in first.cases]
     assert later.violations[0].scenario == str(path)
     later.settle([a_find("touch", "delete", "get")], budget_s=None)
     assert len(later.violations) == 1
