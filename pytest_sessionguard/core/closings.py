@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,22 +24,26 @@ class Closings:
         closed: the note of its closing.
         open_cases: those closed whose sessions may be alive still.
         held: those that a session was seen to own, and so is told by them, whoever has its id later.
+        unclear: those of ids that several sessions had at once, so that nobody can tell whose was closed.
     """
 
     attached: Mapping[str, SessionId] = field(default_factory=dict)
     closed: Mapping[str, Note] = field(default_factory=dict)
     open_cases: tuple[str, ...] = ()
     held: frozenset[str] = frozenset()
+    unclear: frozenset[str] = frozenset()
 
     def noted(self, name: str, note: Note) -> Closings:
         """Return these with one more closed."""
+        if name in self.unclear:
+            return self
         return replace(self, closed={**self.closed, name: note}, open_cases=(*self.open_cases, name))
 
-    def after(self, event: Event, model: Model, worlds: tuple[State, ...]) -> Closings:
+    def after(self, event: Event, model: Model, worlds: tuple[State, ...], *, overlaps: bool = False) -> Closings:
         """Return these with what an event has attached."""
         operation, outcome = event.operation, event.outcome
         if isinstance(outcome, Unknown) and operation.verb == "create" and operation.id is not UNSET:
-            return self._forgotten(hooked(operation.id))
+            return self.forgotten(hooked(operation.id))
         if not isinstance(outcome, Ok):
             return self
         refused = outcome.answer.absent is not UNSET or False in (outcome.answer.found, outcome.answer.flag)
@@ -53,11 +57,23 @@ class Closings:
         if made is UNSET or not any(made in state.records for state in worlds):
             return self
         name = hooked(made)
-        rest = {key: note for key, note in self.closed.items() if key != name}
-        still = tuple(one for one in self.open_cases if one != name)
-        return replace(self, attached={**self.attached, name: made}, closed=rest, open_cases=still)
+        if name in self.unclear and overlaps:
+            return self
+        note = self.closed.get(name)
+        unclear = self.unclear - {name}
+        if note is not None and name not in self.attached and note.order > event.call_order:
+            return replace(self, attached={**self.attached, name: made}, unclear=unclear)  # Ended as it was made.
+        return replace(self.forgotten(name), attached={**self.attached, name: made}, unclear=unclear)
 
-    def _forgotten(self, name: str) -> Closings:
+    def made_at_once(self, ids: Iterable[Any]) -> Closings:
+        """Return these while sessions of these ids are made at the same time as others end."""
+        after = self
+        for name in map(hooked, ids):
+            if name in self.attached:
+                after = replace(after.forgotten(name), unclear=after.unclear | {name})
+        return after
+
+    def forgotten(self, name: str) -> Closings:
         """Return these without what another session may own by now."""
         attached = {key: session_id for key, session_id in self.attached.items() if key != name}
         closed = {key: note for key, note in self.closed.items() if key != name}

@@ -8,7 +8,7 @@ and its answer, must explain all answers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -149,6 +149,7 @@ class Examination:
             overlapped=bool(others),
             in_flight=sum(other.operation.verb == "create" for other in others),
             about=about,
+            undisturbed_us=self.timeline.undisturbed_us(event.called),
         )
 
     def _noted(self, note: Note) -> Examination:
@@ -170,9 +171,9 @@ class Examination:
             )
         return replace(after, closings=self.closings.noted(name, note))
 
-    def _with_closings(self, event: Event) -> Examination:
+    def _with_closings(self, event: Event, *, overlaps: bool = False) -> Examination:
         """Return the examination with what the event attached; nothing closed may belong to a living session."""
-        closings = self.closings.after(event, self.model, self.states)
+        closings = self.closings.after(event, self.model, self.states, overlaps=overlaps)
         if not closings.open_cases:
             return self if closings is self.closings else replace(self, closings=closings)
         now = self.timeline.moment(event.returned, event.returned)
@@ -195,7 +196,8 @@ class Examination:
         for event in events:
             others = tuple(other for other in events if other is not event and other.overlaps(event))
             asks += [
-                before._ask(part, others=others, about=about) for part, about in parts(event, others, before.states)
+                before._ask(part, others=others, about=about)
+                for part, about in parts(event, others, before.states, events)
             ]
         outcome = linearize(self.model, before.states, asks)
         if isinstance(outcome, str):
@@ -207,8 +209,9 @@ class Examination:
             whole = next(event for event in events if event.call_order == ask.event.call_order)
             return before._blamed(whole, ask, worlds, concurrent=True)
         after = before._proven_together(events, [state for state in outcome if isinstance(state, State)])
+        after = replace(after, closings=after.closings.made_at_once(_made(events)))
         for entry in ordered:
-            after = after._noted(entry) if isinstance(entry, Note) else after._with_closings(entry)
+            after = after._noted(entry) if isinstance(entry, Note) else after._with_closings(entry, overlaps=True)
             if not after.legal:
                 return after
         return after
@@ -221,8 +224,11 @@ class Examination:
         if contended:
             proven["concurrency.no-lost-update"] += 1
         creates = sum(event.operation.verb == "create" for event in events)
-        if creates > 1 and self.model.policy.limit is not None:
-            proven["concurrency.limit"] += 1
+        limit = self.model.policy.limit
+        if creates > 1 and limit is not None:
+            stored = max(sum(one.phase != states.GONE for one in world.records.values()) for world in self.states)
+            if stored + creates > limit:
+                proven["concurrency.limit"] += 1
         return replace(self, states=tuple(worlds), exercised=proven, contended=self.contended | contended)
 
     # -- what went wrong, and what went right
@@ -268,6 +274,17 @@ class Examination:
 
 # The number of a note that nothing in the history made: it stands after everything.
 _AT_THE_END: Final = 1 << 62
+
+
+def _made(events: Iterable[Event]) -> Iterator[SessionId]:
+    """Give the ids of the sessions that were made, or may have been."""
+    for event in events:
+        if event.operation.verb != "create":
+            continue
+        told = event.outcome.answer.id if isinstance(event.outcome, Ok) else UNSET
+        for one in (event.operation.id, told):
+            if one is not UNSET:
+                yield one
 
 
 def _stamps(batch: list[Entry]) -> list[Stamp]:

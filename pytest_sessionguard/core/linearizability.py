@@ -159,7 +159,9 @@ def _settled(batch: list[Entry]) -> Iterator[list[Entry]]:
 # -- a view of all, taken apart ---------------------------------------------------------------------------------------
 
 
-def parts(event: Event, others: Sequence[Event], worlds: tuple[State, ...]) -> Iterator[tuple[Event, Any]]:
+def parts(
+    event: Event, others: Sequence[Event], worlds: tuple[State, ...], batch: Iterable[Event] = ()
+) -> Iterator[tuple[Event, Any]]:
     """Give the event as it is judged beside the others: whole, or apart, each part with the sessions it is about.
 
     List, sweep, clear and close are judged session by session, not as one atomic step; a count or metrics that overlap
@@ -177,6 +179,9 @@ def parts(event: Event, others: Sequence[Event], worlds: tuple[State, ...]) -> I
     if verb == "close":
         yield event, frozenset()  # It closes the manager; its sessions end apart.
     known: dict[SessionId, None] = {key: None for state in worlds for key in state.records}
+    known.update(
+        (key, None) for one in batch for key in _named(one)
+    )  # Some are made in the batch, and no more under way.
     named: dict[SessionId, None] = {key: None for one in (event, *others) for key in _named(one)}
     if verb == "list" or any(one.operation.verb in _BY_SESSION for one in others):
         alone, rest = {**known, **named}, frozenset[SessionId]()

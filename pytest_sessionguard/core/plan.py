@@ -40,12 +40,15 @@ class Plan:
     Attributes:
         cell: variable of the matrix -> its value in this case.
         name: the cell as text ("early=1s,limit=3"), empty where there is no matrix.
+        overlapping: clients at once call as soon as they can and wait for their turn: even operations that nothing
+            can interrupt then happen at the same time, and answers in any order of them are right.
         forgiving: a step that turns out to have nothing to work with is passed over: nobody has thought the story out.
     """
 
     scenario: Scenario
     cell: FrozenMap = EMPTY
     name: str = ""
+    overlapping: bool = False
     forgiving: bool = False
 
     @property

@@ -13,6 +13,8 @@ from pytest_sessionguard.explore.draft import Draft, Sketch
 from pytest_sessionguard.explore.repertoire import OWNERS, SECOND_US
 
 _HOUR_US: Final = 3_600 * SECOND_US
+# Longer than this nobody waits for a session to expire: a cleaner may come by very often until then.
+_WAITED_MAX_US: Final = 30 * 24 * _HOUR_US
 _ENDS: Final = frozenset({"delete", "pop", "expire"})
 _STRANGERS: Final = ("nobody", "stranger-1", "x")
 # As POSIX writes them, which takes no tables of zones: New York, Kolkata, Auckland, Berlin.
@@ -161,7 +163,7 @@ class Calls:
         policy = self._policy
         own = policy.idle_timeout if timeout_us is UNSET else timeout_us
         sketch.timeout_us = own if own is not None and own > 0 else policy.absolute_timeout
-        if sketch.timeout_us is not None:
+        if sketch.timeout_us is not None and sketch.timeout_us <= _WAITED_MAX_US:
             sketch.dies_us = self.draft.now_us + sketch.timeout_us
 
     # -- operations on one session

@@ -43,6 +43,11 @@ _FEATURES: Final = {
 
 _STEPS_MAX: Final = 14
 
+# So many operations at once, all clients together; in a few programs as many as there may be.  The orders that explain
+# their answers grow with their number as a factorial does.
+_AT_ONCE_MAX: Final = 6
+_CROWDED: Final = 0.01
+
 
 def features(rng: random.Random) -> frozenset[str]:
     """Draw the features of one program."""
@@ -85,10 +90,14 @@ def concurrent(repertoire: Repertoire, rng: random.Random, title: str) -> Progra
     prefix = draft.take()
     known = list(draft.sketches)
     clients: list[tuple[AnyStep, ...]] = []
-    for number in range(rng.choice((2, 2, 2, 2, 3, 3, CLIENTS_MAX))):
+    number_max = rng.choice((2, 2, 2, 2, 3, 3, CLIENTS_MAX))
+    left = CLIENTS_MAX * OPERATIONS_MAX if rng.random() < _CROWDED else _AT_ONCE_MAX
+    for number in range(number_max):
         draft.sketches = list(known)
         draft.client = chr(ord("A") + number)
-        for _ in range(rng.choice((1, 1, 1, 2, 2, 3, OPERATIONS_MAX))):
+        count = min(rng.choice((1, 1, 1, 2, 2, 3, OPERATIONS_MAX)), left - (number_max - number - 1))
+        left -= count
+        for _ in range(count):
             calls.at_once()
         clients.append(draft.take())
         known += [one for one in draft.sketches if one not in known]

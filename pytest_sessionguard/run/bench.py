@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from pytest_sessionguard.core.plan import Plan, cells
 from pytest_sessionguard.core.result import CaseResult
 from pytest_sessionguard.explore.repertoire import Repertoire, repertoire
-from pytest_sessionguard.run import scenario_files, shipped_stories
+from pytest_sessionguard.run import cancelling, scenario_files, shipped_stories
 from pytest_sessionguard.run.runner import Runner
 from pytest_sessionguard.target.shape import Profile
 
@@ -54,6 +54,11 @@ class Bench:
     def stories(self) -> tuple[Plan, ...]:
         """The cases of the shipped stories that fit the target."""
         return tuple(plan for plan in _every_story() if not self.runner.missing(plan))
+
+    @cached_property
+    def cancelled(self) -> tuple[tuple[Plan, tuple[int, ...]], ...]:
+        """The programs made for cancellations, with the numbers of the operations that are to be cancelled."""
+        return cancelling.programs(self.profile)
 
     def rng(self, family: str, number: int) -> random.Random:
         """Return the random numbers of one case."""

@@ -350,11 +350,19 @@ class Case:
         in_loop = self.stage.in_loop
 
         def branch(number: int, steps: tuple[AnyStep, ...]) -> driving.Work[None]:
+            client = chr(ord("A") + number % 26)
+            early = self.plan.overlapping
+            if early:
+                self.stage.recorder.call(client)
+
             async def run() -> None:
                 for turn, one in enumerate(steps):
                     if turn:
+                        if early:
+                            self.stage.recorder.call(client)
                         await driving.give_way(in_loop=in_loop)
-                    await self._step(one, chr(ord("A") + number % 26))
+                    await self._step(one, client)
+                    self.stage.recorder.take_back(client)
 
             return run
 

@@ -44,6 +44,7 @@ class Recorder:
         self.began_us = clock.monotonic_us
         self.place = ""
         self.operations = 0
+        self._called: dict[str, tuple[int, Stamp]] = {}
 
     def stamp(self) -> Stamp:
         """Return this instant on both clocks."""
@@ -53,11 +54,25 @@ class Recorder:
         """Return how long after the beginning of the case the stamp was made, in virtual microseconds."""
         return stamp.mono_us - self.began_us
 
-    def begin(self, client: str, operation: Operation, place: str) -> Begun:
-        """Note that an operation is called."""
+    def call(self, client: str) -> None:
+        """Note that the client calls now, whatever it will turn out to ask once its turn has come."""
         with self._lock:
             self._last += 1
-            begun = Begun(client=client, operation=operation, called=self.stamp(), order=self._last, place=place)
+            self._called[client] = self._last, self.stamp()
+
+    def take_back(self, client: str) -> None:
+        """Note that the client has asked nothing after all."""
+        self._called.pop(client, None)
+
+    def begin(self, client: str, operation: Operation, place: str) -> Begun:
+        """Note that an operation is called: now, or when its client said that it calls."""
+        with self._lock:
+            before = self._called.pop(client, None)
+            if before is None:
+                self._last += 1
+                before = self._last, self.stamp()
+            order, called = before
+            begun = Begun(client=client, operation=operation, called=called, order=order, place=place)
             self._under_way[begun.order] = begun
             self._tell(begun)
             return begun

@@ -68,6 +68,8 @@ def overdue(state: State, record: Record, ask: Ask) -> bool:
     interval_us = ask.policy.sweep_interval
     if interval_us is None or not state.running or record.how == "expired" or record.unjudged:
         return False
+    if ask.undisturbed_us is not None and ask.undisturbed_us <= interval_us:
+        return False  # A clock that was set forward gives the cleaner no time of its own.
     unit_us = ask.policy.granularity_us
     if state.begun is not None:
         swept = moments.standing(state.begun, ask.now, interval_us, dead_at_timeout=False, unit_us=unit_us)

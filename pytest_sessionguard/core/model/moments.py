@@ -90,6 +90,7 @@ class Timeline:
         high_us: the latest time that the wall clock ever showed.
         lost_us: by how much it was set back, in all.
         backs: how often it was set back.
+        set_us: what the monotonic clock showed when the wall clock was last seen to have been set; None: it never was.
     """
 
     monotonic: bool
@@ -97,6 +98,7 @@ class Timeline:
     high_us: int = 0
     lost_us: int = 0
     backs: int = 0
+    set_us: int | None = None
 
     def seen(self, stamp: Stamp) -> Timeline:
         """Return the timeline after the clocks showed `stamp`."""
@@ -108,9 +110,17 @@ class Timeline:
             return replace(self, last=stamp, high_us=stamp.wall_us)
         jump_us = (stamp.wall_us - self.last.wall_us) - (stamp.mono_us - self.last.mono_us)
         high_us = max(self.high_us, stamp.wall_us)
-        if jump_us >= 0:
+        if not jump_us:
             return replace(self, last=stamp, high_us=high_us)
-        return replace(self, last=stamp, high_us=high_us, lost_us=self.lost_us - jump_us, backs=self.backs + 1)
+        at_us = stamp.mono_us
+        if jump_us > 0:
+            return replace(self, last=stamp, high_us=high_us, set_us=at_us)
+        lost_us = self.lost_us - jump_us
+        return replace(self, last=stamp, high_us=high_us, lost_us=lost_us, backs=self.backs + 1, set_us=at_us)
+
+    def undisturbed_us(self, stamp: Stamp) -> int | None:
+        """Return the time that has passed since the wall clock was last set; None: it never was."""
+        return None if self.set_us is None else stamp.mono_us - self.set_us
 
     def restarted(self, stamp: Stamp) -> Timeline:
         """Return the timeline after the manager was made anew at `stamp`: the monotonic clock may count from zero."""

@@ -142,6 +142,7 @@ class Ask:
         overlapped: another operation was under way.
         in_flight: creations under way at the same time.
         about: the sessions that this part of a view of all is about; None: all.
+        undisturbed_us: the time since the wall clock was last set; None: it never was.
     """
 
     event: Event
@@ -151,6 +152,7 @@ class Ask:
     overlapped: bool = False
     in_flight: int = 0
     about: frozenset[SessionId] | None = None
+    undisturbed_us: int | None = None
 
     @property
     def verb(self) -> str:
