@@ -65,8 +65,13 @@ class Examination:
 
     def feed(self, entries: Iterable[Entry]) -> Examination:
         """Return the examination after more entries: one after the other, or a batch that overlaps."""
+        new = entries if isinstance(entries, tuple) else tuple(entries)
+        if not new or not self.legal:
+            return self
+        if len(new) == 1:
+            return self._one(new[0])
         after = self
-        for batch in batches(entries):
+        for batch in batches(new):
             if not after.legal:
                 return after
             after = after._one(batch[0]) if len(batch) == 1 else after._overlapping(batch)

@@ -167,13 +167,16 @@ class Case:
 
     async def _attempted(self, step: Step, client: str) -> None:
         """Do a step that nobody has thought out, unless it speaks of what there is not."""
-        if any(name not in self._variables for name in scenarios.variables_of((step.arguments, step.answer))):
-            return
         told: Any = step.arguments
+        if any(type(value) is scenarios.Variable for value in told.values()):
+            # Programs that are drawn have variables nowhere else.
+            if any(name not in self._variables for name in scenarios.variables_of(tuple(told.values()))):
+                return
+            step = scenarios.fill(step, self._variables)
         if not all(self._talk.sessions.has_heard_of(told[name]) for name in _SESSIONS if name in told):
             return
         with contextlib.suppress(NeverMade, Bygone):
-            await self._done(scenarios.fill(step, self._variables), str(step.client) or client)
+            await self._done(step, str(step.client) or client)
 
     async def _done(self, step: Step, who: str) -> None:
         match step.verb:
@@ -212,7 +215,7 @@ class Case:
         if performed:
             self._named(step, event)
             self._answered(step, event)
-        elif step.answer or step.capture:
+        elif (step.answer or step.capture) and not self.plan.forgiving:
             given = Mismatch(expected=f"a session for {step.verb} to work with", given=str(event.outcome))
             raise self._talk.unmet(step.place, given, event)
 

@@ -21,21 +21,14 @@ from pytest_sessionguard.core.tally import KEPT_MAX, Tally, judged
 from pytest_sessionguard.core.violation import kind_of
 from pytest_sessionguard.errors import UsageError, did_you_mean
 from pytest_sessionguard.run.bench import Bench
-from pytest_sessionguard.run.families import Family, families
+from pytest_sessionguard.run.families import families
+from pytest_sessionguard.run.rounds import Item, Rounds
 from pytest_sessionguard.run.runner import Runner, claims
 from pytest_sessionguard.run.settling import Settling
 from pytest_sessionguard.target.shape import Profile
 
 BUDGET_S: Final = 30.0
 
-# A round is so many cases: few at first, so that little is done for nothing, then more.
-_ROUND_FIRST: Final = 64
-_ROUND_MAX: Final = 1_024
-
-# A family that some property still waits for gets so many times its share.
-_WANTED: Final = 4
-
-Item: TypeAlias = tuple[str, int]
 Kind: TypeAlias = tuple[str, ...]
 
 
@@ -80,6 +73,12 @@ class Batch:
     errors: list[CaseResult] = field(default_factory=list)
     done: int = 0
     spent_s: dict[str, float] = field(default_factory=dict)
+    ran: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def costs_s(self) -> Mapping[str, float]:
+        """What a case of each family has cost, in seconds."""
+        return {name: spent_s / self.ran[name] for name, spent_s in self.spent_s.items()}
 
     def add(self, other: Batch) -> None:
         """Put what came later to it."""
@@ -89,6 +88,7 @@ class Batch:
         self.again.update(other.again)
         self.errors += other.errors[: max(0, KEPT_MAX - len(self.errors))]
         self.done += other.done
+        self.ran.update(other.ran)
         for name, spent_s in other.spent_s.items():
             self.spent_s[name] = self.spent_s.get(name, 0.0) + spent_s
 
@@ -104,15 +104,17 @@ class Progress:
     violations: int
 
 
-def run_items(bench: Bench, items: Sequence[Item], asked: frozenset[str], until_s: float | None) -> Batch:
-    """Run some cases, as many as there is time for.
+def run_items(
+    bench: Bench, items: Sequence[Item], asked: frozenset[str], until_s: float | None, *, first: bool = False
+) -> Batch:
+    """Run some cases, as many as there is time for; the `first` violation may end it.
 
     Units: `until_s` as `time.monotonic` counts.
     """
     batch = Batch()
     for name, number in items:
         began_s = time.monotonic()
-        if until_s is not None and began_s >= until_s:
+        if (until_s is not None and began_s >= until_s) or (first and batch.founds):
             break
         for tried in families()[name].run(bench, number):
             case = tried.case
@@ -128,6 +130,7 @@ def run_items(bench: Bench, items: Sequence[Item], asked: frozenset[str], until_
                             plan=tried.plan, case=case, schedule=tried.schedule, fault=tried.fault
                         )
         batch.done += 1
+        batch.ran[name] += 1
         batch.spent_s[name] = batch.spent_s.get(name, 0.0) + time.monotonic() - began_s
     return batch
 
@@ -147,7 +150,6 @@ class Search:
         self.asked = asked_for(self.claimed, settings)
         self.batch = Batch()
         self._settling = Settling(Runner(profile, target=self.target), self.asked, settings.found, seed=settings.seed)
-        self._handed: Counter[str] = Counter()
         self._families = tuple(
             family
             for family in families().values()
@@ -155,41 +157,7 @@ class Search:
             and any(family.may_exercise(name) for name in self.asked)
             and not family.applies(self.bench)
         )
-        self._sizes = {family.name: family.size(self.bench) for family in self._families}
-
-    # -- what is run ------------------------------------------------------------------------------------------------
-
-    def next_round(self, number: int, left: int | None) -> list[Item]:
-        """Return the cases of the next round, families mixed; empty where there are none left."""
-        size = min(_ROUND_FIRST << min(number, 10), _ROUND_MAX)
-        if left is not None:
-            size = min(size, left)
-        open_ones = [family for family in self._families if self._left(family) != 0]
-        ranks = sorted({family.rank for family in open_ones})
-        if number < len(ranks) and number < 2:
-            open_ones = [family for family in open_ones if family.rank <= ranks[number]]  # The cheap ones first.
-        shares = {family.name: family.share * (_WANTED if self._is_wanted(family) else 1) for family in open_ones}
-        whole = sum(shares.values())
-        items: list[Item] = []
-        for place, family in enumerate(open_ones):
-            count = size * shares[family.name] // whole or 1
-            if place == len(open_ones) - 1:
-                count = size - len(items)
-            most = self._left(family)
-            count = max(0, min(count if most is None else min(count, most), size - len(items)))
-            first = self._handed[family.name]
-            items += [(family.name, one) for one in range(first, first + count)]
-            self._handed[family.name] += count
-        return items
-
-    def _left(self, family: Family) -> int | None:
-        size = self._sizes[family.name]
-        return None if size is None else size - self._handed[family.name]
-
-    def _is_wanted(self, family: Family) -> bool:
-        """Say whether some property waits for cases of this kind."""
-        tally = self.batch.tally
-        return any(family.may_exercise(name) and tally.short_of(name) for name in self.asked)
+        self.rounds = Rounds(self._families, self.bench, self.asked)
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -202,19 +170,17 @@ class Search:
         settings = self.settings
         began_s = time.monotonic()
         until_s = None if settings.budget_s is None else began_s + settings.budget_s
-        crew = crew or (lambda items, until: run_items(self.bench, items, self.asked, until))
+        crew = crew or (lambda items, until: run_items(self.bench, items, self.asked, until, first=settings.first))
         interrupted = False
-        number = 0
         try:
             for case in self._settling.replay():
                 self.batch.errors += [case] if case.status == "error" else []
             while self._goes_on(until_s):
-                left = None if settings.cases is None else settings.cases - sum(self._handed.values())
-                items = self.next_round(number, left)
+                left = None if settings.cases is None else settings.cases - self.rounds.handed
+                items = self.rounds.next(self.batch.tally, left, None if until_s is None else self.batch.costs_s)
                 if not items:
                     break
                 self.batch.add(crew(items, until_s))
-                number += 1
                 if on_progress is not None:
                     on_progress(self.progress(time.monotonic() - began_s))
         except KeyboardInterrupt:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_sessionguard.errors import HarnessError
 from pytest_sessionguard.run.bench import Bench
-from pytest_sessionguard.run.checker import Batch, Item, run_items
+from pytest_sessionguard.run.checker import Batch, run_items
+from pytest_sessionguard.run.rounds import Item
 from pytest_sessionguard.target.profile import load
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from pytest_sessionguard.explore import threads
 from pytest_sessionguard.explore.shared_stores import virtual_waits
 from pytest_sessionguard.run import driving, orders
 from pytest_sessionguard.run.case import Case, Unfit
-from pytest_sessionguard.run.conversation import EXPECTATION, Conversation
+from pytest_sessionguard.run.conversation import EXPECTATION, ZONES, Conversation
 from pytest_sessionguard.run.fit import misfits
 from pytest_sessionguard.run.injections import Injections
 from pytest_sessionguard.run.invariants import Invariants
@@ -41,6 +41,9 @@ from pytest_sessionguard.run.telling import replay_of
 from pytest_sessionguard.target.abilities import must_be_given, templates_of
 from pytest_sessionguard.target.making import CannotBeMade, NeedsLoop, wants_loop
 from pytest_sessionguard.target.shape import Profile
+
+# Judged under another time zone, these show that the zone moves no deadline.
+_DEADLINES: Final = ("expiry.idle", "expiry.absolute", "expiry.boundary", "expiry.per-session")
 
 ON_CASE = Callable[[CaseResult], None]
 
@@ -231,6 +234,8 @@ class Runner:
         real_s: float,
     ) -> CaseResult:
         exercised = Counter(talk.examination.exercised) + talk.exercised + invariants.exercised()
+        if talk.stage.zone.was_set:
+            exercised[ZONES] += sum(exercised[name] for name in _DEADLINES)
         history = talk.stage.recorder.history()
         exercised += talk.cancellations.exercised(history.events)
         injections = talk.stage.injections

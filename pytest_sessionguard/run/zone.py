@@ -14,10 +14,12 @@ class Zone:
 
     Attributes:
         name: the zone that was set, or empty.
+        was_set: whether any was, now or before it was restored.
     """
 
     def __init__(self) -> None:
         self.name = ""
+        self.was_set = False
         self._before: str | None = None
 
     def set(self, name: str) -> None:
@@ -25,6 +27,7 @@ class Zone:
         if not self.name:
             self._before = os.environ.get(_VARIABLE)
         self.name = name
+        self.was_set = True
         os.environ[_VARIABLE] = name
         _tell()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from toys import OPERATIONS, Toy
 
 from pytest_sessionguard.core.result import Result, to_json
+from pytest_sessionguard.core.tally import Tally
 from pytest_sessionguard.errors import UsageError
 from pytest_sessionguard.run.checker import Progress, Search, Settings, check
 from pytest_sessionguard.target.profile import load
@@ -159,4 +161,30 @@ def test_progress_tells_properties_cases_and_violations() -> None:
 
 def test_rounds_begin_with_what_is_cheap() -> None:
     search = Search(load("reference"), Settings(seed=1, budget_s=None, cases=10_000))
-    assert {name for name, _ in search.next_round(0, None)} == {"stories"}
+    first = search.rounds.next(Tally(), None, None)
+    assert {name for name, _ in first} >= {"stories", "sequential"}
+    assert "concurrent" not in {name for name, _ in first}
+    assert "concurrent" in {name for name, _ in search.rounds.next(Tally(), None, None)}
+
+
+def test_a_round_that_is_cut_short_has_some_of_all() -> None:
+    search = Search(load("reference"), Settings(seed=1, budget_s=None, cases=10_000))
+    search.rounds.next(Tally(), None, None)
+    items = search.rounds.next(Tally(), 400, None)
+    assert {name for name, _ in items[: len(items) // 4]} == {name for name, _ in items}
+
+
+def test_no_case_is_handed_out_twice_and_none_left_out() -> None:
+    search = Search(load("reference"), Settings(seed=1, budget_s=None, cases=10_000))
+    items = [item for _ in range(4) for item in search.rounds.next(Tally(), None, None)]
+    for name in {name for name, _ in items}:
+        numbers = sorted(number for one, number in items if one == name)
+        assert numbers == list(range(len(numbers)))
+
+
+def test_what_is_cheap_is_run_more_often_in_the_same_time() -> None:
+    search = Search(load("reference"), Settings(seed=1))
+    search.rounds.next(Tally(), None, {"sequential": 0.001, "stories": 0.02})
+    costs_s = {"sequential": 0.001, "stories": 0.02, "concurrent": 0.1}
+    counted = Counter(name for name, _ in search.rounds.next(Tally(), None, costs_s))
+    assert counted["sequential"] > 20 * counted["concurrent"] > 0

@@ -22,7 +22,8 @@ class Family:
     Attributes:
         exercises: the properties that its cases can put to the test: names, or the first part with a dot ("data.").
         rank: families of a lower rank begin earlier: they are cheaper.
-        share: how many of its cases stand against others'.
+        share: how much of the effort is its own, against others'.
+        cost: what one of its cases takes, against one of a program without clients at once.
         applies: says why a target has no case of this kind; empty where it has.
         size: how many cases there are; None: any number.
         run: runs one case, and tells what came of it: of several runs, one after the other.
@@ -33,6 +34,7 @@ class Family:
     exercises: tuple[str, ...]
     rank: int
     share: int
+    cost: float
     applies: Callable[[Bench], str]
     size: Callable[[Bench], int | None]
     run: Callable[[Bench, int], Iterator[Tried]]
