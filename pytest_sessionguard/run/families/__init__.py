@@ -34,10 +34,10 @@ class Family:
     exercises: tuple[str, ...]
     rank: int
     share: int
-    cost: float
     applies: Callable[[Bench], str]
     size: Callable[[Bench], int | None]
     run: Callable[[Bench, int], Iterator[Tried]]
+    cost: float = 4.0
 
     def may_exercise(self, name: str) -> bool:
         """Say whether a case of this kind can put the property to the test."""
