@@ -38,6 +38,9 @@ TELLINGS_MAX: Final = 100
 # How many lines of a strand's stack are told.
 LINES_MAX: Final = 6
 
+# Whether the current thread is in the middle of passing a turn: a finalizer may run anywhere.
+_within_turns: Final[Callable[[], bool]] = MU._is_owned  # type: ignore[attr-defined]  # not in typeshed
+
 _OURS: Final = str(Path(__file__).parents[1]) + os.sep
 _TARGET: Final = _OURS + "reference" + os.sep
 _LIBRARY: Final = str(Path(os.__file__).parent) + os.sep
@@ -54,7 +57,8 @@ class Strands:
         # Who was stopped that could have gone on, who ran instead, and the line where the first stood.
         self._stops: list[tuple[int, int, str, int, str]] = []
         self.error: BaseException | None = None
-        # Where a strand stands that is no thread of the system.
+        # Whether the clients are no threads of the system; then, where one of them stands.
+        self.is_light = False
         self.frame_of: Callable[[Runner], FrameType | None] = lambda runner: None
         self._turns = turns
         self._owner = turns.owner
@@ -156,18 +160,19 @@ class Strands:
     def offer(self) -> None:
         """Let another strand run here, if the scheduler says so."""
         turns = self._turns
-        me = turns.runners.get(get_ident())
+        # Strands that are no threads of the system have nobody beside them but who has the turn.
+        me = turns.holder if self.is_light else turns.runners.get(get_ident())
         if me is None or me is self._owner:
             return
         self._steps += 1
         if self._steps > self._steps_max:
             self._over_long(me)
         ready = turns.ready
-        if ready and not (turns.deadlines or me.away or MU._is_owned()):  # type: ignore[attr-defined]
+        if ready and not (turns.deadlines or me.away or _within_turns()):
             runner = self._choose((*ready, me), me)
             if runner is not me:
                 turns.pass_to(me, runner)
-        elif me.away or (turns.deadlines and not MU._is_owned()):  # type: ignore[attr-defined]
+        elif me.away or (turns.deadlines and not _within_turns()):
             turns.give_way(me)
 
     def asks_for(self, lock: Any) -> None:
@@ -213,14 +218,20 @@ class Strands:
             if special is not None:
                 return special
         try:
-            runners = {numbers[runner]: runner for runner in able}
+            if len(able) == 2:
+                first, second = numbers[able[0]], numbers[able[1]]
+                runners = {first: able[0], second: able[1]}
+                enabled = [first, second] if first < second else [second, first]
+            else:
+                runners = {numbers[runner]: runner for runner in able}
+                enabled = sorted(runners)
         except KeyError:
             if self._owner in able:
                 return self._owner
             for runner in sorted(able, key=_number):
                 numbers.setdefault(runner, len(numbers))
             runners = {numbers[runner]: runner for runner in able}
-        enabled = sorted(runners)
+            enabled = sorted(runners)
         current = NOBODY if last is None else numbers.get(last, NOBODY)
         if self._kept >= KEPT_MAX and current in runners:
             self._kept = 0

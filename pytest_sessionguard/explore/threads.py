@@ -126,7 +126,7 @@ def at_once(
         with run:
             if light and not unmatched and len(here[0].runners) == 1:
                 with LightStrands(here[0]) as greenlets:
-                    run.frame_of = greenlets.frame_of
+                    run.is_light, run.frame_of = True, greenlets.frame_of
                     for number, client in enumerate(clients):
                         run.announce(greenlets.start(number, partial(_run, run, number, client, errors, unmatched)))
                     run.run()
