@@ -85,12 +85,13 @@ def settle(
         told = f"{found.violation.message}\n\nfirst replay:\n{first}\n\nsecond replay:\n{second}"
         return Settled(found=found, violation=None, uncertain=told)
     smallest = shrunk.found
-    case = again.once(smallest.plan, smallest.schedule, smallest.fault).case
-    smallest = replace(smallest, case=case if case.violations else smallest.case)
+    smallest, is_whole = _as_a_file_runs_it(smallest, again)
     violation = replace(smallest.violation, fault=smallest.fault)
     try:
         story = as_story(smallest)
         text = text_of(story)
+        if not is_whole:
+            raise ValueError("steps of it are passed over, which a file does not do")
         scenario_files.load("a.session.yaml", text)
     except (ValueError, UsageError):
         # No file can say what it holds: it is told, and found again by its seed.
@@ -107,6 +108,18 @@ def settle(
     )
     shown = replace(smallest.case, title=story.title, cell="", path=str(path or ""), line=0, violations=(violation,))
     return Settled(found=replace(smallest, case=shown), violation=violation, minimal=shrunk.minimal)
+
+
+def _as_a_file_runs_it(found: Found, again: Again) -> tuple[Found, bool]:
+    """Return the case run once more, no step passed over, and whether that shows the same."""
+    for plan in dict.fromkeys([replace(found.plan, forgiving=False), found.plan]):
+        try:
+            case = again.once(plan, found.schedule, found.fault).case
+        except UsageError:
+            continue
+        if case.violations and likeness(case.violations[0]) == likeness(found.violation):
+            return replace(found, plan=plan, case=case), not plan.forgiving
+    return found, False
 
 
 def replay_command(case: str, target: str) -> str:

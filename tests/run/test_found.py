@@ -137,6 +137,19 @@ def test_what_no_file_can_say_is_told_without_one(monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_file_is_written_of_what_only_runs_with_steps_passed_over(tmp_path: Path) -> None:
+    whole = a_race()
+    strange = replace(whole.scenario, steps=(a_step("touch", session="s9"), *whole.scenario.steps))
+    plan = replace(whole, scenario=strange, forgiving=True)
+    one = settle(a_find(plan), a_runner(), folder=tmp_path, ended=lambda: True)
+    assert one.violation is not None
+    assert list(tmp_path.iterdir()) == []
+    small = settle(a_find(plan), a_runner(), folder=tmp_path)
+    assert small.violation is not None
+    assert Path(small.violation.scenario).exists()
+    assert not small.found.plan.forgiving
+
+
 def test_a_cell_and_several_blocks_go_into_the_story() -> None:
     one = a_find(a_race())
     twice = replace(one.plan.scenario, steps=(*one.plan.scenario.steps, one.plan.scenario.steps[2]))
