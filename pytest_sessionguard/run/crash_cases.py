@@ -57,6 +57,9 @@ BOOTED_US: Final = MONOTONIC_START_US // 2
 # Where no timeout says what late is.
 LATE_US: Final = 3_600_000_000
 
+# A manager that looks at process ids would take the one before for its living owner.
+ONE_PROCESS: Final = 'isolation = "process": crash states are opened within one process'
+
 _LOOKS: Final = ("list", "get", "exists", "count")
 
 
@@ -103,6 +106,8 @@ def crash_case(
         if name not in claims(profile) or "dir" not in profile.placeholders:
             lacking = f"a profile that claims {name} and is told of its folder by {{dir}}"
             return CrashCase(result=_skipped(runner.run(plan), f"needs {lacking}"))
+        if profile.isolation == "process":
+            return CrashCase(result=_unproven(runner.run(plan), name, ONE_PROCESS))
         watch = RecordingWatch(folder, snapshots=chosen.keeps_cache)
         plain = runner.run(plan, watch=watch)
         recorded = watch.recorded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,14 @@ def test_a_profile_that_promises_less_is_skipped() -> None:
     assert case.report is None
     assert case.result.status == "skipped"
     assert case.result.reason == "needs a profile that claims durability.power-loss and is told of its folder by {dir}"
+
+
+def test_a_manager_that_wants_a_process_of_its_own_is_not_judged_in_one() -> None:
+    profile = replace(toys.a_profile(toys.FileSessions), isolation="process")
+    case = crash_case(profile, a_plan(), "kill", 300)
+    assert case.report is None
+    assert case.result.status == "unproven"
+    assert case.result.unjudged["durability.kill"].startswith('isolation = "process": ')
 
 
 def test_what_is_wrong_without_any_crash_is_told_as_always() -> None:
