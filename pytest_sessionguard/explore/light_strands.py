@@ -150,6 +150,9 @@ class LightStrands:
             if runner is not self._turns.owner:
                 _active.pop(runner.ident, None)
                 self._turns.runners.pop(runner.ident, None)
+                # Nothing is left in a circle, which only the collector of garbage could take apart.
+                runner.park, runner.resume = _never, _nothing
+        self._greenlets.clear()
 
     def ident(self) -> int:
         """Return the identity of the current strand, or thread."""
@@ -218,6 +221,14 @@ class LightStrands:
             self._turns.resume()
         else:
             self._gate.acquire()
+
+
+def _never(blocking: bool = True, timeout: float = -1) -> bool:
+    return False
+
+
+def _nothing() -> None:
+    pass
 
 
 def _face(number: int) -> threading.Thread:
