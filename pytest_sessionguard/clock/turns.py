@@ -23,13 +23,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from pytest_sessionguard.clock.readings import READINGS, real_monotonic
-from pytest_sessionguard.clock.stacks import lines_of
+from pytest_sessionguard.clock.stacks import lines_of, room_of
 from pytest_sessionguard.clock.virtual import VirtualClock, sleep_us
 from pytest_sessionguard.clock.waits import MU, Runner, Waiter
 from pytest_sessionguard.errors import VirtualDeadlock
 
 # Turns without any time passing after which it is asked whether somebody waits for time by spinning.
 SPIN_TURNS: Final = 1000
+# Real seconds after which a lock that nobody who runs could release is taken to be held for ever.
+HOPELESS_S: Final = 10.0
 
 # Who could run, in the order in which they became able to, and who ran last; the answer is one of the first.
 Choose: TypeAlias = Callable[[Sequence[Runner], Runner | None], Runner]
@@ -390,22 +392,33 @@ class Turns:
     def _stuck(self) -> Runner | None:
         """Tell the owner that nothing can run and nothing will; none if somebody real may still help."""
         waiter = self.owner.waiter
-        if self.away or self.others() or any(each.reachable for each in self.open) or waiter is None or waiter.done:
+        if waiter is None or waiter.done or self._may_be_helped():
             self.call_warden()
             return None
         waiter.done = True
         waiter.error = self.deadlock = VirtualDeadlock(self.told())
         return self.owner
 
+    def _may_be_helped(self) -> bool:
+        """Say whether something outside may yet set somebody free; a lock that has long been held will not be."""
+        if self.others() or any(each.reachable for each in self.open):
+            return True
+        since_s = real_monotonic() - HOPELESS_S
+        return any(not runner.locked or runner.quiet_since_s > since_s for runner in self.away)
+
     def told(self, me: Runner | None = None, what: object = None) -> list[str]:
         """Return for each waiting thread what it waits for, and its stack; `me` has just waited for `what`."""
         if self.tell is not None:
             return self.tell(me, what)
         waiting = {runner: runner.waiter.what for runner in self.runners.values() if runner.waiter is not None}
+        waiting |= dict.fromkeys(self.away, "something in the real world")
+        if me is not None:
+            waiting = {me: what} | waiting
         return [
             f"{runner.name} waits for {_shown(waited_for)}"
+            + (f" in {room}" if (room := room_of(runner.ident)) else "")
             + "".join(f"\n      {line}" for line in lines_of(runner.ident))
-            for runner, waited_for in ({} if me is None else {me: what} | waiting).items() or waiting.items()
+            for runner, waited_for in waiting.items()
         ]
 
     # -- coming and going ----------------------------------------------------------------------------------------------
@@ -481,7 +494,7 @@ class Turns:
             READINGS.owner = self.owner.ident
 
     def _back(self, me: Runner) -> None:
-        me.away = me.declared = False
+        me.away = me.declared = me.locked = False
         self.away.discard(me)
 
     def resume(self) -> None:

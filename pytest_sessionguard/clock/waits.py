@@ -38,6 +38,7 @@ class Runner:
         "ident",
         "leavers",
         "limit_us",
+        "locked",
         "number",
         "park",
         "quiet_since_s",
@@ -65,10 +66,11 @@ class Runner:
         self.done = False
         # Those who join this thread.
         self.leavers: list[Waiter] = []
-        # What the warden knows of one that is away: processor time, since when unchanged, and whether that was told.
+        # What the warden knows of one that is away: processor time, since when unchanged, whether that was told, and
+        # whether it waits for a lock.
         self.used_ns = -1
         self.quiet_since_s = 0.0
-        self.declared = False
+        self.declared = self.locked = False
 
     @property
     def name(self) -> str:

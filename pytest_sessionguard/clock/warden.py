@@ -12,7 +12,9 @@ passed on.  Three things it does:
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
 import warnings
 from _thread import allocate_lock, start_new_thread
@@ -61,7 +63,7 @@ class Warden:
         self._polls = 0
         self._asleep = 0
         self._used_ns = -1
-        self._told: set[int] = set()
+        self._told: set[tuple[object, ...]] = set()
         self._served_s = 0.0
         self._now_s = 0.0
 
@@ -77,6 +79,8 @@ class Warden:
             self._bell.release()
 
     def _watch(self) -> None:
+        # As every thread of `threading` does: for debuggers and for coverage.
+        sys.settrace(threading.gettrace())
         turns = self.turns
         while not turns.over and not self._bell.acquire(True, LOOK_S):
             try:
@@ -151,18 +155,20 @@ class Warden:
     def _look_after_the_away(self) -> None:
         turns = self.turns
         patience_s = turns.clock.patience_us / 1e6
+        # A thread that Python knows nothing of, or that has no turns, may be at work and release a lock.
+        alone = not turns.others() and _all_are_pythons()
         for runner in list(turns.away):
             used_ns = processor_ns(runner)
             if used_ns != runner.used_ns:
                 runner.used_ns, runner.quiet_since_s = used_ns, self._now_s
-                runner.declared = False
+                runner.declared = runner.locked = False
                 continue
             quiet_s = self._now_s - runner.quiet_since_s
             if runner.declared:
                 continue
-            if quiet_s >= LOOK_S * BLOCKED_LOOKS and _asleep(runner, b"futex"):
+            if quiet_s >= (LOOK_S * BLOCKED_LOOKS if alone else patience_s) and _asleep(runner, b"futex"):
                 # Only another thread can release a lock, and none that runs does: this is no work under way.
-                runner.declared = True
+                runner.declared = runner.locked = True
                 self._tell(runner, ExternalThread, f"{runner.name} waits for a lock that was made {_EARLY}")
             elif quiet_s >= patience_s:
                 runner.declared = True
@@ -170,11 +176,12 @@ class Warden:
                 self._tell(runner, ExternalThread, f"{said}: virtual time goes on without it")
 
     def _tell(self, runner: Runner, kind: type[Warning], message: str) -> None:
-        """Warn, once for each thread."""
-        if runner.ident in self._told or is_tool(runner):
+        """Warn, once for each place."""
+        lines = lines_of(runner.ident)
+        if (kind, *lines[-1:]) in self._told or is_tool(runner):
             return
-        self._told.add(runner.ident)
-        stack = "".join(f"\n  {line}" for line in lines_of(runner.ident))
+        self._told.add((kind, *lines[-1:]))
+        stack = "".join(f"\n  {line}" for line in lines)
         warnings.warn(f"{message}{stack}", kind, stacklevel=1)
 
 
@@ -195,6 +202,14 @@ def stirs(runner: Runner) -> bool:
     runner.declared = False
     runner.quiet_since_s = real_monotonic()
     return True
+
+
+def _all_are_pythons() -> bool:
+    """Say whether every thread of the process runs code of Python; also where that cannot be asked."""
+    try:
+        return len(os.listdir("/proc/self/task")) <= len(sys._current_frames())
+    except OSError:
+        return True
 
 
 def _asleep(runner: Runner, place: bytes = b"") -> bool:

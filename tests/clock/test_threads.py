@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import queue
 import random
@@ -21,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionguard.clock import readings
+from pytest_sessionguard.clock import readings, turns, warden
 from pytest_sessionguard.clock.virtual import MICROSECONDS, VirtualClock
 from pytest_sessionguard.errors import VirtualDeadlock
 
@@ -412,9 +413,9 @@ def test_a_thread_that_nobody_ends_is_a_deadlock_for_who_joins_it(clock: Virtual
 
 
 def test_waiting_for_ever_alone_is_a_deadlock(clock: VirtualClock) -> None:
-    with pytest.raises(VirtualDeadlock):
+    with pytest.raises(VirtualDeadlock, match=r"MainThread waits for .* in Event.wait\n"):
         threading.Event().wait()
-    with pytest.raises(VirtualDeadlock):
+    with pytest.raises(VirtualDeadlock, match=r"MainThread waits for .* in Queue.get\n"):
         queue.Queue[int]().get()
 
 
@@ -527,6 +528,67 @@ def test_a_lock_from_before_the_span_hangs_nobody_and_is_handed_over_in_order() 
 
         run(hold, hold)
     assert got == [3_000_000, 6_000_000]
+
+
+def test_real_locks_held_for_ever_are_told_as_a_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Made before the span, by factories that nobody had replaced.
+    monkeypatch.setattr(turns, "HOPELESS_S", 0.05)
+    one, two = _thread.allocate_lock(), _thread.allocate_lock()
+
+    def crossed(first: Any, second: Any) -> None:
+        with first:
+            time.sleep(1)
+            second.acquire()
+
+    with warnings.catch_warnings(), VirtualClock(threads=True).installed():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        threads = [
+            threading.Thread(target=crossed, args=locks, name=name, daemon=True)
+            for name, locks in (("left", (one, two)), ("right", (two, one)))
+        ]
+        for thread in threads:
+            thread.start()
+        with pytest.raises(VirtualDeadlock) as caught:
+            threads[0].join()
+    one.release()
+    for thread in threads:
+        thread.join(30)
+    told = str(caught.value)
+    assert "MainThread waits for the end of left" in told
+    assert "left waits for something in the real world" in told
+    assert "right waits for something in the real world" in told
+    assert ".<locals>.crossed" in told
+
+
+def test_threads_blocked_at_one_place_are_told_of_once() -> None:
+    lock = _thread.allocate_lock()
+    lock.acquire()
+    with warnings.catch_warnings(record=True) as caught, VirtualClock(threads=True).installed():
+        warnings.simplefilter("always")
+        threads = [threading.Thread(target=lock.acquire, args=(True, 0.2)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(3600)
+        for thread in threads:
+            thread.join()
+    assert len([one for one in caught if "waits for a lock" in str(one.message)]) == 1
+
+
+def test_a_thread_is_no_thread_of_pythons_alone_when_a_library_has_some_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(os, "listdir", lambda path: ["1"] * 1000)
+    seen.append(warden._all_are_pythons())
+    monkeypatch.setattr(os, "listdir", lambda path: ["1"])
+    seen.append(warden._all_are_pythons())
+
+    def missing(path: str) -> list[str]:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(os, "listdir", missing)
+    seen.append(warden._all_are_pythons())
+    assert seen == [False, True, True]
 
 
 def test_a_child_process_is_waited_for(clock: VirtualClock) -> None:
