@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import queue
 import random
@@ -22,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionguard.clock import readings, turns, warden
+from pytest_sessionguard.clock import readings, threads, turns, warden
 from pytest_sessionguard.clock.virtual import MICROSECONDS, VirtualClock
 from pytest_sessionguard.errors import VirtualDeadlock
 
@@ -726,3 +727,79 @@ def test_a_thread_from_before_the_span_waits_in_real_time_for_what_virtual_ones_
         after(3600, lambda: box[0].put(4)).join()
     thread.join(30)
     assert answers == [4]
+
+
+def test_kept_lock_factories_make_virtual_locks_before_any_span_and_are_given_back() -> None:
+    before = threading.Lock, threading.RLock, queue.SimpleQueue
+    threads.keep_locks()
+    threads.keep_locks()
+    try:
+        assert threads.are_locks_kept()
+        lock, rlock, simple = threading.Lock(), threading.RLock(), queue.SimpleQueue[int]()
+    finally:
+        threads.give_locks_back()
+    assert not threads.are_locks_kept()
+    assert (threading.Lock, threading.RLock, queue.SimpleQueue) == before
+    got: list[tuple[str, int]] = []
+    with VirtualClock(threads=True).installed() as clock:
+
+        def hold(name: str) -> None:
+            with lock, rlock:
+                time.sleep(2)
+                got.append((name, clock.virtual_elapsed_us))
+            simple.put(1)
+
+        run(lambda: hold("a"), lambda: hold("b"))
+        assert [simple.get_nowait(), simple.get()] == [1, 1]
+        with pytest.raises(queue.Empty):
+            simple.get(timeout=5)
+    assert got == [("a", 2_000_000), ("b", 4_000_000)]
+
+
+def test_a_thread_that_cannot_start_leaves_no_turn_behind(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            threading, "_start_new_thread" if sys.version_info < (3, 13) else "_start_joinable_thread", refuse
+        )
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            threading.Thread(target=print).start()
+    after(1, lambda: None).join()
+    assert clock.virtual_elapsed_us == 1_000_000
+
+
+def test_locks_are_switch_points_where_who_runs_is_mixed(clock: VirtualClock) -> None:
+    def order(seed: int) -> str:
+        lock, seen = threading.Lock(), list[str]()
+
+        def often(name: str) -> None:
+            for _ in range(5):
+                with lock:
+                    seen.append(name)
+
+        with threads.mixed(seed):
+            run(lambda: often("a"), lambda: often("b"))
+        return "".join(seen)
+
+    orders = {seed: order(seed) for seed in range(5)}
+    assert len(set(orders.values())) > 2
+    assert order(3) == orders[3]
+    with threads.mixed(1), threads.mixed(2):
+        pass
+
+
+def test_a_limit_cuts_a_wait_off_and_tells_of_a_deadlock_that_was_kept_secret(clock: VirtualClock) -> None:
+    with pytest.raises(VirtualDeadlock, match=r"in Event.wait"), threads.Limit(5_000_000):
+        assert not threading.Event().wait(2)
+        threading.Event().wait(3.000001)
+    assert clock.virtual_elapsed_us == 5_000_000
+    with pytest.raises(VirtualDeadlock), threads.Limit(5_000_000), contextlib.suppress(VirtualDeadlock):
+        threading.Event().wait()
+    assert not threading.Event().wait(3600)
+
+
+def test_without_a_clock_nothing_is_limited_or_mixed() -> None:
+    with threads.Limit(1), threads.mixed(1):
+        time.sleep(0.0001)
