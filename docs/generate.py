@@ -192,7 +192,7 @@ def markers() -> str:
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     told = subprocess.run(asked, cwd=FOLDER, env=environment, capture_output=True, text=True, check=True).stdout
     lines = (line.removeprefix("@pytest.mark.").partition(": ") for line in told.splitlines())
-    ours = ("sessionguard", "virtual_time")
+    ours = ("sessionguard", "virtual_time", "real_time")
     return table(("marker", "meaning"), ((f"`{name}`", text) for name, _, text in lines if name.startswith(ours)))
 
 

@@ -129,7 +129,7 @@ def lines(told: dict[str, tuple[int, float]], *, each: bool) -> list[str]:
     if each:
         saved = sorted(told.items(), key=lambda one: one[1][1] - one[1][0] / 1e6)
         found += [
-            f"  {plain_text.span(virtual_us):>12} in {real_s:7.3f} s  {nodeid}"
+            f"  {plain_text.span(virtual_us):>12} in {real_s:.3f} s  {nodeid}"
             for nodeid, (virtual_us, real_s) in saved[:_SHOWN_MAX]
             if virtual_us
         ]
