@@ -19,7 +19,7 @@ def a_subject(kind: FaultKind) -> object:
     return {"text": "any", "duration": 1_000}[kind.takes] if isinstance(kind.takes, str) else kind.takes[0]
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=str)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_a_kind_says_what_it_is(kind: FaultKind) -> None:
     assert kind.port in PORTS
     assert kind.summary
@@ -27,7 +27,7 @@ def test_a_kind_says_what_it_is(kind: FaultKind) -> None:
     assert set(kind.whens) <= {"before", "after"}
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=str)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_a_kind_strikes_at_its_chance_and_says_so(kind: FaultKind) -> None:
     fault = Fault(kind=kind.name, subject=a_subject(kind), at=2, when=kind.whens[0])
     injector = Injector([fault])
