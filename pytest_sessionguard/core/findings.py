@@ -111,3 +111,4 @@ def told_properties(alternative: Alternative, answer: Answer, ask: Ask, state: S
         own = ask.event.operation.id
         if any(record.data is not UNSET and record.id != own for record in state.records.values()):
             yield "data.isolation"
+            yield "security.cross-session"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from pytest_sessionguard.core.model.moments import EXACT_STEP_US
 from pytest_sessionguard.core.operations import VERBS
 from pytest_sessionguard.core.scenario import RawId, Variable
 from pytest_sessionguard.core.values import EMPTY, UNSET, FrozenMap
@@ -15,6 +16,7 @@ from pytest_sessionguard.explore.repertoire import OWNERS, SECOND_US
 _HOUR_US: Final = 3_600 * SECOND_US
 # Longer than this nobody waits for a session to expire: a cleaner may come by very often until then.
 _WAITED_MAX_US: Final = 30 * 24 * _HOUR_US
+_KEEPING: Final = frozenset({"get", "touch", "update", "save", "put", "append", "use", "resume"})
 _ENDS: Final = frozenset({"delete", "pop", "expire"})
 _STRANGERS: Final = ("nobody", "stranger-1", "x")
 # As POSIX writes them, which takes no tables of zones: New York, Kolkata, Auckland, Berlin.
@@ -44,6 +46,8 @@ class Calls:
     def any(self) -> None:
         """Add one step of any kind."""
         roll = self._rng.random()
+        if roll < 0.12 and self._rng.choice(_MOVES)(self):
+            return
         if "time" in self._has and roll < 0.22:
             self.advance()
         elif "clock" in self._has and roll < 0.3:
@@ -74,6 +78,60 @@ class Calls:
             self._on_session(verb)
         else:
             self._on_manager(verb)
+
+    # -- moves of several steps, each of which alone is drawn seldom after the other
+
+    def renewal(self) -> bool:
+        """Keep a session alive past the timeout that it had; say whether that can be."""
+        draft, rng = self.draft, self._rng
+        able = [verb for verb in self._repertoire.verbs if self._policy.renews(verb) and verb in _KEEPING]
+        living = [one for one in draft.living() if one.dies_us is not None and one.timeout_us]
+        if "time" not in self._has or not able or not living or not self._policy.idle_timeout:
+            return False
+        sketch = rng.choice(living)
+        assert sketch.timeout_us is not None
+        span_us = max(EXACT_STEP_US, sketch.timeout_us * 3 // 4 // EXACT_STEP_US * EXACT_STEP_US)
+        for _ in range(rng.choice((1, 1, 2))):
+            draft.add("advance", {"by_us": span_us})
+            draft.now_us += span_us
+            self._on_session(rng.choice(able), sketch)
+        draft.add("advance", {"by_us": span_us})
+        draft.now_us += span_us
+        self._look_at(sketch)
+        return True
+
+    def beginning_anew(self) -> bool:
+        """End a session and make another under its id; say whether that can be."""
+        draft, rng, repertoire = self.draft, self._rng, self._repertoire
+        able = [verb for verb in ("delete", "pop") if verb in repertoire.verbs and not repertoire.must(verb, "key")]
+        chosen = [one for one in draft.living() if one.chosen is not None]
+        if not able or not chosen:
+            return False
+        sketch = rng.choice(chosen)
+        draft.add(rng.choice(able), {"session": sketch.name})
+        sketch.ended = True
+        self.create(chosen=sketch.chosen)
+        return True
+
+    def broken_closing(self) -> bool:
+        """Sweep a session whose closing fails, among others; say whether that can be."""
+        draft, repertoire = self.draft, self._repertoire
+        living = [one for one in draft.living() if one.dies_us is not None]
+        if not {"attach", "sweep"} <= set(repertoire.verbs) or not living or "failing" not in self._has:
+            return False
+        sketch = self._rng.choice(living)
+        arguments = {"session": sketch.name, "resource": draft.resource(), "fails": True}
+        draft.add("attach", arguments)
+        draft.add("advance", {"to_timeout_of": sketch.name, "plus_us": SECOND_US})
+        assert sketch.dies_us is not None
+        draft.now_us = max(draft.now_us, sketch.dies_us + SECOND_US)
+        self._on_manager("sweep")
+        return True
+
+    def _look_at(self, sketch: Sketch) -> None:
+        looks = [verb for verb in self._quiet or self._repertoire.looks if VERBS[verb].addresses == "session"]
+        if looks:
+            self.draft.add(self._rng.choice(looks), {"session": sketch.name})
 
     # -- time
 
@@ -110,14 +168,14 @@ class Calls:
 
     # -- create
 
-    def create(self) -> None:
-        """Add a create."""
+    def create(self, chosen: str | None = None) -> None:
+        """Add a create, under the id that is chosen where one is."""
         draft, rng, repertoire = self.draft, self._rng, self._repertoire
         arguments: dict[str, Any] = {}
         sketch = draft.fresh()
         arguments["as"] = sketch.name
         if repertoire.takes("create", "id"):
-            chosen = self._chosen_id()
+            chosen = chosen if chosen is not None else self._chosen_id()
             if chosen is not None:
                 arguments["id"] = chosen
                 sketch.chosen = chosen
@@ -182,9 +240,9 @@ class Calls:
         sketch = candidates[-1] if rng.random() < 0.35 else rng.choice(candidates)
         return sketch.name, sketch
 
-    def _on_session(self, verb: str) -> None:
-        draft, rng, _repertoire = self.draft, self._rng, self._repertoire
-        reference, sketch = self._session()
+    def _on_session(self, verb: str, known: Sketch | None = None) -> None:
+        draft, rng = self.draft, self._rng
+        reference, sketch = self._session() if known is None else (known.name, known)
         arguments: dict[str, Any] = {"session": reference}
         self._arguments(verb, arguments, reference)
         if sketch is not None and self._is_held(verb, sketch) and rng.random() < 0.6:
@@ -331,6 +389,8 @@ class Calls:
             for sketch in draft.sketches:
                 draft.add(rng.choice(ways), {"session": sketch.name})
 
+
+_MOVES: Final[tuple[Callable[[Calls], bool], ...]] = (Calls.renewal, Calls.beginning_anew, Calls.broken_closing)
 
 Maker = Callable[[Calls, str, dict[str, Any]], None]
 

@@ -23,7 +23,7 @@ from pytest_sessionguard.explore.repertoire import Repertoire
 _FEATURES: Final = {
     "time": 0.75,
     "clock": 0.12,
-    "zone": 0.06,
+    "zone": 0.12,
     "ids": 0.5,
     "odd": 0.1,
     "own": 0.35,

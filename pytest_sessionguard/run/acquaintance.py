@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_sessionguard.core.history import Event
+from pytest_sessionguard.core.history import Event, Stamp
 from pytest_sessionguard.core.operations import Ok, Operation
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.scenario import Place, RawId, Step
@@ -71,6 +71,7 @@ class Acquaintance:
         self._refused: dict[str, str] = {}
         self._known: dict[Hashable, Known] = {}
         self._told: dict[Hashable, str] = {}
+        self.given: list[tuple[Stamp, Hashable]] = []
         self._chosen = 0
 
     # -- names
@@ -154,6 +155,8 @@ class Acquaintance:
         if operation.verb == "create":
             made = answer.id if answer.id is not UNSET else operation.id
             if made is not UNSET and not absent:
+                if operation.id is UNSET:
+                    self.given.append((event.returned, made))
                 told = Known(owner=operation.owner, data=operation.data, timeout_us=operation.timeout_us)
                 self._known[made] = _with(told, answer)
             return

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from pytest_sessionguard.core import behaviour
+from pytest_sessionguard.core import behaviour, entropy
 from pytest_sessionguard.core.findings import is_scribbled
 from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.judging import Examination, begin, with_undeclared
@@ -173,6 +173,23 @@ class Conversation:
         self.judge()
         self.examination = self.examination.finish()
         self.judge()
+        self._judge_ids()
+
+    def _judge_ids(self) -> None:
+        """Judge whether ids can be guessed, where enough of them were given at one instant.
+
+        Raises:
+            Stopped: they can.
+        """
+        bits = self.stage.policy.id_bits
+        given = self.sessions.given
+        if bits is None or len(given) < entropy.ENOUGH or given[0][0] != given[-1][0]:
+            return
+        why = entropy.guessable([one for _, one in given], bits)
+        if why:
+            told = Mismatch(expected=f"ids with {bits} bits of entropy", given=why)
+            raise Stopped(partial(self.teller.of_expectation, entropy.IDS, None, told, None))
+        self.exercised[entropy.IDS] += 1
 
     def met(self) -> None:
         """Count an expectation that was met."""

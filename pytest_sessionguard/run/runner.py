@@ -38,7 +38,7 @@ from pytest_sessionguard.run.injections import Injections
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.run.telling import replay_of
-from pytest_sessionguard.target.abilities import must_be_given, templates_of
+from pytest_sessionguard.target.abilities import must_be_given, takes, templates_of
 from pytest_sessionguard.target.making import CannotBeMade, NeedsLoop, wants_loop
 from pytest_sessionguard.target.shape import Profile
 
@@ -331,6 +331,10 @@ def claims(profile: Profile, policy: Policy | None = None) -> tuple[str, ...]:
     """Return the properties that the profile claims."""
     hooks: Any = profile.hooks
     extras = set()
+    if "id" not in must_be_given(profile, "create"):
+        extras.add("ids.given")
+    if "id" in takes(profile, "create"):
+        extras.add("ids.chosen")
     if profile.callers != "one":
         extras.add("callers")
     if profile.callers == "tasks":

@@ -137,3 +137,23 @@ def test_half_of_what_there_is_is_left_out_of_each_program() -> None:
         program = generate.sequential(has, random.Random(number), "one")
         seen.append({step.verb for step in program.prefix if isinstance(step, Step)} & set(has.verbs))
     assert all(len(verbs) < len(has.verbs) for verbs in seen)
+
+
+def test_sessions_are_kept_alive_made_anew_and_swept_although_their_closing_fails() -> None:
+    has = of("reference")
+    renewed = anew = broken = 0
+    for number in range(150):
+        told = [
+            step for step in generate.sequential(has, random.Random(number), "one").prefix if isinstance(step, Step)
+        ]
+        verbs = [step.verb for step in told]
+        ids = [step.arguments.get("id") for step in told if step.verb == "create"]
+        anew += len({one for one in ids if one is not None}) < len([one for one in ids if one is not None])
+        broken += any(step.arguments.get("fails") for step in told) and "sweep" in verbs
+        renewed += any(
+            first == third == "advance" and second in has.policy.activity
+            for first, second, third in zip(verbs, verbs[1:], verbs[2:], strict=False)
+        )
+    assert renewed
+    assert anew
+    assert broken

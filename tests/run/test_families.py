@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ class Loses(Tasks):
             return False
         entry = self.inner.alive(id)
         if entry is not None:
-            entry["data"] = {**data, **changes}
+            entry.update(data={**data, **changes}, at=time.time())
         return entry is not None
 
 
@@ -133,3 +134,23 @@ def test_clients_that_never_overlap_prove_nothing() -> None:
     """A search of one case overlaps far less often than the minimum asks for."""
     told = statuses(searched(tasks(Tasks), kinds=("sequential", "concurrent"), cases=8))
     assert {told[name] for name in told if name.startswith("concurrency.")} <= {"unproven", "not-applicable"}
+
+
+class Counts(Sound):
+    """Ids that count up."""
+
+    made = 0
+
+    def create(self, data: Any = None, id: str | None = None) -> str:
+        Counts.made += 1
+        return super().create(data, id or f"session-{Counts.made:06d}")
+
+
+@pytest.mark.parametrize(("factory", "status"), [(Sound, "held"), (Counts, "violated")])
+def test_ids_that_count_up_are_told_apart_from_random_ones(factory: type[Sound], status: str) -> None:
+    result = searched(a_profile(factory, id_bits=120), kinds=("given-ids",), cases=1)
+    assert statuses(result)["security.id-entropy"] == status
+
+
+def test_ids_of_which_nothing_is_promised_are_not_judged() -> None:
+    assert "no id_bits" in families()["given-ids"].applies(Bench(a_profile(Sound), seed=1))

@@ -36,7 +36,7 @@ _SEEDS = 1 << 32
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the result to this file as JSON.")
 @click.option("--quiet", is_flag=True, help="Print only what is wrong.")
 def check(target: str, json_file: str | None, quiet: bool, found: str, database: str | None, **asked: Any) -> int:
-    """Look for violations of every property that a manager's profile claims.
+    """Look for violations of all that a profile claims.
 
     TARGET is a profile's path, the name of a shipped profile, or module:attribute.
     """
