@@ -8,10 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Final
 
+from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.values import EMPTY, FrozenMap, show
 
-WHENS = ("before", "after")
+WHENS: Final = ("before", "after")
+
+CRASH: Final = "crash"
+"""The kind that ends the process itself."""
+
+COUNTS: Final = frozenset({"budget"})
+"""Options that are whole numbers; any other number is a span of microseconds."""
+
+
+def told_to(name: str, value: Hashable) -> str:
+    """Return what a fault is told as it is written: a word, a number, or a span of time."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if name in COUNTS else durations.show(value)
+    return value if isinstance(value, str) else show(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +52,13 @@ class Fault:
     place: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        told = [f"{self.kind}: {self.subject if isinstance(self.subject, str) else show(self.subject)}"]
+        told = [f"{self.kind}: {told_to(self.kind, self.subject)}"]
         told.append("at: every" if self.at is None else f"at: {self.at}")
         if self.lasting:
             told.append("lasting: true")
         if self.when != "before":
             told.append(f"when: {self.when}")
-        told += [f"{name}: {show(value)}" for name, value in self.options.items()]
+        told += [f"{name}: {told_to(name, value)}" for name, value in self.options.items()]
         return "{" + ", ".join(told) + "}"
 
 

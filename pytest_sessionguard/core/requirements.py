@@ -25,6 +25,9 @@ CALLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "processes": ("processes",),
 }
 
+FILES: Final = "files"
+"""Asks for files below the manager's folder that Python itself writes: operations on them can be made to fail."""
+
 _LINE: Final = re.compile(r"(?P<name>\w+)(?:\.(?P<verb>\w+))?(?:(?P<sign>!?=|>)(?P<values>[^=>]+))?", re.ASCII)
 _FIGURES: Final = ("number", "duration")
 
@@ -35,7 +38,7 @@ class Requirement:
 
     Attributes:
         text: the line as written.
-        name: an operation, a key of the policy, or "callers".
+        name: an operation, a key of the policy, "callers" or "files".
         verb: the one operation that the key's value is asked for, or empty.
         values: the values that will do; empty where any promise will.
         negated: whether none of `values` will do.
@@ -68,10 +71,12 @@ def parse(text: str) -> Requirement:
         if verb or match["sign"] not in (None, "="):
             raise ValueError(f"{text!r}: expected callers, or callers=tasks")
         return Requirement(text=text, name=name, values=words)
+    if text == FILES:
+        return Requirement(text=text, name=name)
     if name not in KEYS and (words or verb or name not in VERBS):
         if name in VERBS:
             raise ValueError(f"{text!r}: {name} is an operation, which has no value; expected {name} alone")
-        known = {*KEYS, "callers"} if words or verb else {*VERBS, *KEYS, "callers"}
+        known = {*KEYS, "callers"} if words or verb else {*VERBS, *KEYS, "callers", FILES}
         near = did_you_mean(name, known)
         raise ValueError(f"unknown requirement {name!r}{near if near.startswith(', did') else ''}")
     if verb and (not KEYS[name].by_verb or not words):
@@ -119,6 +124,8 @@ def lacks(asked: Requirement, policy: Policy, operations: Iterable[str], callers
     if asked.name == "callers":
         met = any(callers in CALLERS[word] for word in asked.values or ("tasks", "threads"))
         return "" if met else f"{asked.text} (the profile says callers = {callers})"
+    if asked.name == FILES:
+        return ""  # Whether Python writes them shows when it does.
     if asked.above != "":
         return "" if _is_above(asked, policy) else f"{asked.text} (the profile says {policy.line(asked.name)})"
     if not asked.values and asked.name in VERBS:

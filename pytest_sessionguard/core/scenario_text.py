@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias, assert_never
 
 from pytest_sessionguard.core import durations
+from pytest_sessionguard.core.faults import COUNTS, Fault, told_to
 from pytest_sessionguard.core.scenario import (
     AnyStep,
     Count,
@@ -49,7 +50,7 @@ _LETTER: Final = re.compile(r"[A-Za-z0-9_]", re.ASCII)
 _SESSIONS: Final = frozenset({"session", "to_timeout_of"})
 _NAMES: Final = frozenset({"as", "resource", "function"})
 # Verbs of which nothing but this argument may be written without a mapping.
-_SHORT: Final = {"advance": "by_us", "call": "function"}
+_SHORT: Final = {"advance": "by_us", "call": "function", "crash": "how"}
 
 
 def text_of(scenario: Scenario, *, remarks: Iterable[str] = ()) -> str:
@@ -69,8 +70,13 @@ def text_of(scenario: Scenario, *, remarks: Iterable[str] = ()) -> str:
         header["zone"] = quoted(scenario.zone) if isinstance(scenario.zone, str) else _template(scenario.zone)
     if scenario.begins_us is not None:
         header["begins"] = _instant(scenario.begins_us)
-    for name, steps in (("start", scenario.start), ("steps", scenario.steps), ("finally", scenario.finally_)):
+    for name, steps in (("start", scenario.start), ("steps", scenario.steps)):
         if steps or name == "steps":
+            header[name] = [_step(step) for step in steps]
+    if scenario.faults:
+        header["faults"] = [_fault(fault) for fault in scenario.faults]
+    for name, steps in (("after_fault", scenario.after_fault), ("finally", scenario.finally_)):
+        if steps:
             header[name] = [_step(step) for step in steps]
     for name, words in (
         ("invariants", scenario.invariants),
@@ -84,6 +90,19 @@ def text_of(scenario: Scenario, *, remarks: Iterable[str] = ()) -> str:
 
 
 # -- from steps to trees ----------------------------------------------------------------------------------------------
+
+
+def _fault(fault: Fault) -> Tree:
+    tree: dict[str, Tree] = {quoted(fault.kind): quoted(told_to(fault.kind, fault.subject))}
+    if fault.at != 1:
+        tree["at"] = "every" if fault.at is None else str(fault.at)
+    if fault.lasting:
+        tree["lasting"] = "true"
+    if fault.when != "before":
+        tree["when"] = quoted(fault.when)
+    for name, value in fault.options.items():
+        tree[quoted(name)] = str(value) if name in COUNTS else quoted(told_to(name, value))
+    return tree
 
 
 def _step(step: AnyStep) -> Tree:
@@ -304,7 +323,7 @@ def _before(key: str) -> str:
 
 
 # What is easier to read one below the other, however short it is.
-_SPREAD: Final = frozenset({"start", "steps", "finally", "parallel"})
+_SPREAD: Final = frozenset({"start", "steps", "faults", "after_fault", "finally", "parallel"})
 
 
 def _block(tree: dict[str, Tree], indent: int) -> list[str]:

@@ -83,6 +83,13 @@ def describe(state: CrashState, log: Log) -> str:
     return "; ".join(parts)
 
 
+def least(log: Log, model: Persistence) -> Image:
+    """Return the least that a crash at the end of the log leaves: what was flushed, and nothing else."""
+    walk = _Walk(log, model)
+    walk.go_to(len(log.effects))
+    return {path: walk.disk.item(node) for path, node in walk.paths(())}
+
+
 class CrashStates:
     """The distinct states of one log, in one order; what was left out is known when they are over.
 

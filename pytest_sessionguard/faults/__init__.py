@@ -15,8 +15,12 @@ from typing import Final, TypeAlias
 from pytest_sessionguard import catalog
 from pytest_sessionguard.core.faults import Fault
 
-PORTS: Final = ("hook", "file", "operation")
-"""Where a fault may have a chance: a hook that the harness supplies, a file below {dir}, a client's operation."""
+PORTS: Final = ("hook", "file", "operation", "process")
+"""Where a fault may have a chance: a hook that the harness supplies, a file below {dir}, a client's operation, and the
+process as a whole, which the crash explorer ends wherever that may make a difference."""
+
+KEYS: Final = ("at", "lasting", "when")
+"""What any fault may be told, besides the options of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,14 @@ class Repeat:
     """The call arrives twice: its client has tried again."""
 
 
-Effect: TypeAlias = Raise | Wait | Cut | MoveClock | Lose | Repeat
+@dataclass(frozen=True, slots=True)
+class Die:
+    """The process ends here and now; with `power` the machine does, and what was not flushed may be gone."""
+
+    power: bool
+
+
+Effect: TypeAlias = Raise | Wait | Cut | MoveClock | Lose | Repeat | Die
 
 
 # -- kinds ------------------------------------------------------------------------------------------------------------
@@ -100,6 +111,7 @@ class FaultKind:
         has_chance: whether a point is a chance of such a fault.
         effect: what happens there.
         whens: whether it may strike before or after the effect.
+        everywhere: it strikes at every chance there is: nobody tells it at which.
     """
 
     name: str
@@ -111,6 +123,7 @@ class FaultKind:
     has_chance: Callable[[Fault, Point], bool] = lambda fault, point: True
     whens: tuple[str, ...] = ("before", "after")
     options: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
+    everywhere: bool = False
 
 
 @cache

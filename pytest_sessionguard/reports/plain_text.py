@@ -50,7 +50,10 @@ def case_line(case: CaseResult, *, paint: Paint = plainly) -> str:
     head = paint(f"{word:<8}", colour)
     if case.status in ("skipped", "unproven"):
         return f"{head}  {case.name}: {case.reason}"
-    return f"{head}  {case.name}" + (f"  ({span(case.virtual_us)})" if case.virtual_us else "")
+    told = [
+        part for part in (case.virtual_us and span(case.virtual_us), case.reason) if part and case.status != "error"
+    ]
+    return f"{head}  {case.name}" + (f"  ({'; '.join(told)})" if told else "")
 
 
 def violations(result: Result) -> Iterator[str]:

@@ -26,11 +26,12 @@ from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import Fault, UsageError
 from pytest_sessionguard.explore.light_strands import are_fit
 from pytest_sessionguard.explore.weaving import SwitchPoints
-from pytest_sessionguard.run import driving, replies
+from pytest_sessionguard.run import driving, looking, replies
 from pytest_sessionguard.run.acquaintance import NeverMade
 from pytest_sessionguard.run.conversation import CLIENT, LOOKER, Conversation, Stopped
 from pytest_sessionguard.run.expectations import Expectations
 from pytest_sessionguard.run.fit import data_is_left_out
+from pytest_sessionguard.run.injections import POWER_LOSS, UnknownLeft
 from pytest_sessionguard.run.invariants import Invariants
 from pytest_sessionguard.run.looking import Mismatch
 from pytest_sessionguard.run.orders import Orders
@@ -187,7 +188,11 @@ class Case:
             case "restart":
                 self._talk.report(await self.stage.restart(str(step.place)), step.place, "durability.restart")
                 self._talk.judge()
+            case "crash":
+                await self._crash(step)
             case "expect":
+                if "acknowledged" in step.arguments:
+                    await self._look_at_every_session(step)
                 mismatch = await self._expectations.look(step, who if step.client else LOOKER)
                 if mismatch is not None:
                     raise self._talk.unmet(step.place, mismatch)
@@ -196,6 +201,26 @@ class Case:
                 await self._call(step)
             case _:
                 await self._operation(step, who)
+
+    async def _crash(self, step: Step) -> None:
+        how = str(step.arguments["how"])
+        self._talk.judge()
+        try:
+            problems = await self.stage.crash(str(step.place), power=how == POWER_LOSS)
+        except UnknownLeft as error:
+            raise Unfit(f"files that Python alone writes, to know what a loss of power leaves: {error}") from None
+        self._talk.report(problems, step.place, f"durability.{how}")
+        self._talk.judge()
+
+    async def _look_at_every_session(self, step: Step) -> None:
+        """Look at every session that the story has made, with all that may look; the model says what is right."""
+        if not self._talk.sessions.ids and not self.plan.scenario.faults:
+            text = "expect: acknowledged: the story has made no session to look at"
+            raise UsageError([Fault(step.place.path, step.place.line, step.place.column, text)])
+        for operation in looking.at_everything(self.stage.profile, self.stage.policy, self._talk.sessions.ids):
+            if not self.stage.binding.wants_session(operation.verb):
+                await self._talk.perform(LOOKER, self._talk.sessions.completed(operation), step.place)
+        self._talk.met()
 
     async def _operation(self, step: Step, client: str) -> None:
         if self._no_data and step.verb == "create":

@@ -40,12 +40,12 @@ from pytest_sessionguard.run.crash_recording import (
     recorded_from_outside,
     stamp_of,
 )
-from pytest_sessionguard.run.looking import Mismatch
+from pytest_sessionguard.run.looking import Mismatch, at_everything
 from pytest_sessionguard.run.recorder import Begun
 from pytest_sessionguard.run.runner import Runner, claims
 from pytest_sessionguard.run.stage import HARNESS, Stage
 from pytest_sessionguard.run.telling import Teller
-from pytest_sessionguard.target.abilities import must_be_given, tells
+from pytest_sessionguard.target.abilities import must_be_given
 from pytest_sessionguard.target.making import CannotBeMade
 from pytest_sessionguard.target.shape import Profile
 
@@ -59,8 +59,6 @@ LATE_US: Final = 3_600_000_000
 
 # A manager that looks at process ids would take the one before for its living owner.
 ONE_PROCESS: Final = 'isolation = "process": crash states are opened within one process'
-
-_LOOKS: Final = ("list", "get", "exists", "count")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +83,7 @@ def crash_case(
     seed: int = 0,
     target: str = "",
     until: Callable[[], bool] | None = None,
+    during: str = "",
 ) -> CrashCase:
     """Run a plan and crash it wherever the persistence model allows.
 
@@ -93,6 +92,7 @@ def crash_case(
             `durability.power-loss`.
         budget: distinct states at most, and as many after crashes during recovery.
         until: says that time is up.
+        during: only crashes while an operation of this name is under way; empty: all.
 
     Raises:
         UsageError: the profile does not fit the manager, or the story speaks of a session that is not there.
@@ -118,9 +118,12 @@ def crash_case(
             if isinstance(outside, str):
                 return CrashCase(result=_unproven(plain, name, "; ".join((*recorded.log.incomplete, outside))))
             recorded = outside
-        crashes = _Crashes(runner, plan, recorded, how)
+        crashes = _Crashes(runner, plan, recorded, how, during)
         report = _explored(crashes, recorded, folder, chosen, budget, seed, until)
-        return CrashCase(result=crashes.result(plain, report, name, folder), report=report)
+        result = crashes.result(plain, report, name, folder)
+        if during and not crashes.judged:
+            result = _unproven(result, name, f"vacuous: no crash fell into an operation {during}")
+        return CrashCase(result=result, report=report)
     except _Ours as ours:
         raise ours.error from None
     finally:
@@ -199,7 +202,9 @@ class _Past:
 class _Crashes:
     """One recorded case, reopened after crash upon crash."""
 
-    def __init__(self, runner: Runner, plan: Plan, recorded: Recorded, how: str) -> None:
+    def __init__(self, runner: Runner, plan: Plan, recorded: Recorded, how: str, during: str = "") -> None:
+        self.judged = 0
+        self._during = during
         self._runner = runner
         self._plan = plan
         self._recorded = recorded
@@ -229,6 +234,9 @@ class _Crashes:
             raise _Ours(error) from error
 
     def _judged_anew(self, folder: Path, count: int) -> str:
+        if self._during and not self._is_under_way(count):
+            return ""
+        self.judged += 1
         self._turn += 1
         past = self._past(count, self._lateness())
         if not past.examination.legal:
@@ -251,6 +259,14 @@ class _Crashes:
         finally:
             stage.clear()
         return ""
+
+    def _is_under_way(self, count: int) -> bool:
+        """Say whether an operation of the wanted name had begun and not yet answered."""
+        noted = self._journal[:count]
+        over = {one.call_order for one in noted if isinstance(one, Event)}
+        return any(
+            isinstance(one, Begun) and one.operation.verb == self._during and one.order not in over for one in noted
+        )
 
     def _lateness(self) -> int:
         """Return how long after the crash this manager is made, in microseconds."""
@@ -309,15 +325,9 @@ class _Crashes:
         raise _Wrong(self._teller(stage, past).of_finding(told.finding, told.finding.property))
 
     def _looks(self, stage: Stage, ids: tuple[Hashable, ...]) -> Iterator[Operation]:
-        profile, policy = stage.profile, self._policy
-        for verb in _LOOKS:
-            if verb not in profile.operations or stage.binding.wants_session(verb):
-                continue
-            if verb in ("list", "count"):
-                if "owner" not in must_be_given(profile, verb):
-                    yield Operation(verb=verb)
-            elif policy.of("missing", verb) not in ("creates", "new-id") and (verb != "exists" or tells(profile, verb)):
-                yield from (Operation(verb=verb, id=session_id) for session_id in ids)
+        for operation in at_everything(stage.profile, self._policy, ids):
+            if not stage.binding.wants_session(operation.verb):
+                yield operation
 
     async def _used_on(self, stage: Stage) -> tuple[Hashable, ...]:
         """Make one more session; return its id, as far as it is told."""

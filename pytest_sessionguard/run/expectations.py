@@ -32,7 +32,9 @@ class Expectations:
         if "session" in expected:
             session_id = self._talk.sessions.id_of(expected["session"], step.place)
         looks = looking.looks_for(expected, self._talk.stage.profile, self._talk.stage.policy)
-        for name in sorted(set(expected) - {"session", "resource"} - {one for look in looks for one in look.expects}):
+        for name in sorted(
+            set(expected) - {"session", "resource", "acknowledged"} - {one for look in looks for one in look.expects}
+        ):
             self._talk.unjudged[EXPECTATION] = f"{step.place}: no operation can tell {name.removesuffix('_us')}"
         for look in looks:
             known_data = self._talk.sessions.data_of(session_id)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.result import CaseResult, counts
 from pytest_sessionguard.core.values import FrozenMap
-from pytest_sessionguard.run.runner import Runner
+
+if TYPE_CHECKING:
+    from pytest_sessionguard.run.runner import Runner
 
 # A fault with more chances than this is tried at the first ones alone, and the case says so.
 CHANCES_MAX: Final = 500

@@ -19,8 +19,12 @@ from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Failed, Ok, Operation, Outcome, Unknown
 from pytest_sessionguard.core.properties import PROPERTIES
 from pytest_sessionguard.core.violation import ViolationFound
-from pytest_sessionguard.crash.recorder import Recording, active
+from pytest_sessionguard.crash.effects import Image
+from pytest_sessionguard.crash.folders import read_folder
+from pytest_sessionguard.crash.persistence import STRICT
+from pytest_sessionguard.crash.recorder import ACTIVE, Recording, active
 from pytest_sessionguard.crash.standins import in_place
+from pytest_sessionguard.crash.states import least
 from pytest_sessionguard.faults import Cut, Effect, Lose, MoveClock, Point, Raise, Repeat, Wait, kinds
 from pytest_sessionguard.faults.injector import Injector
 from pytest_sessionguard.run.cancellations import shows_a_leak
@@ -42,6 +46,13 @@ _OPERATIONS: Final = {
 }  # fmt: skip
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _BUFFERED: Final = frozenset({"write", "pwrite"})
+
+
+POWER_LOSS: Final = "power-loss"
+
+
+class UnknownLeft(Exception):
+    """Nobody knows what a loss of power would leave."""
 
 
 class _Disturbed(Recording):
@@ -102,11 +113,16 @@ class _Disturbed(Recording):
 
 
 class Injections:
-    """What is made to go wrong in one case, and what became of it."""
+    """What is made to go wrong in one case, and what became of it.
 
-    def __init__(self, faults: Iterable[Fault], stage: Stage) -> None:
+    `crashes`: how the story's own `crash` steps end the manager.
+    """
+
+    def __init__(self, faults: Iterable[Fault], stage: Stage, crashes: Iterable[str] = ()) -> None:
         self._stage = stage
         self._faults = tuple(faults)
+        self._crashes = frozenset(crashes)
+        self._recording: _Disturbed | None = None
         self._injector = Injector(self._faults)
         self._met: list[tuple[Event, Fired]] = []
         self._noted = 0
@@ -119,11 +135,32 @@ class Injections:
     @contextmanager
     def in_files(self) -> Iterator[None]:
         """Let operations on files below the stage's folder ask for faults, where any may be struck."""
-        if not self._injector.wants("file") or "dir" not in self._stage.profile.placeholders:
+        wanted = self._injector.wants("file") or POWER_LOSS in self._crashes
+        if not wanted or "dir" not in self._stage.profile.placeholders:
             yield
             return
-        with in_place(), active(_Disturbed(self._stage.folder, self._injector)):
-            yield
+        with in_place():
+            self._recording = _Disturbed(self._stage.folder, self._injector)
+            with active(self._recording):
+                yield
+
+    def left_by_crash(self, *, power: bool) -> Image:
+        """Return what a crash here and now leaves in the folder: of a loss of power, what was flushed and no more.
+
+        Raises:
+            UnknownLeft: files were written past Python, so that nobody knows what was flushed.
+        """
+        if not power or self._recording is None:
+            return read_folder(self._stage.folder)[0]
+        log = self._recording.log()
+        if log.incomplete:
+            raise UnknownLeft("; ".join(log.incomplete))
+        return least(log, STRICT)
+
+    def begin_anew(self) -> None:
+        """Record from now on what is done to a folder that was rebuilt."""
+        if self._recording is not None:
+            self._recording = ACTIVE.recording = _Disturbed(self._stage.folder, self._injector)
 
     def arm(self) -> None:
         """Let chances count from now on."""
@@ -222,6 +259,11 @@ class Injections:
         """Return what could not be shown: a fault that never struck makes its case vacuous."""
         missed = [f"{fault} never struck ({self._chances(fault)})" for fault in self._injector.missed()]
         return {ATOMIC: f"vacuous: {'; '.join(missed)}"} if missed else {}
+
+    def reaches_no_file(self) -> bool:
+        """Say whether operations on files were to fail and there was none that could."""
+        on_files = [n for n, fault in enumerate(self._faults) if kinds()[fault.kind].port == "file"]
+        return bool(on_files) and not any(self._injector.chances[number] for number in on_files)
 
     def _chances(self, fault: Fault) -> str:
         count = self._injector.chances[self._faults.index(fault)]

@@ -6,7 +6,7 @@ Pure.  The operation that disturbs least is chosen: one that is no activity befo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from pytest_sessionguard.core.history import Event, Stamp
 from pytest_sessionguard.core.judging import Examination
 from pytest_sessionguard.core.model import state as states
 from pytest_sessionguard.core.model.moments import ALIVE, DEAD, EITHER
-from pytest_sessionguard.core.operations import VERBS, Answer, Ok, Refused
+from pytest_sessionguard.core.operations import VERBS, Answer, Ok, Operation, Refused
 from pytest_sessionguard.core.plan import LOOKS
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, show
@@ -85,6 +85,21 @@ def _can_tell(verb: str, name: str, profile: Profile, policy: Policy) -> bool:
     if verb in ("ttl", "list"):
         return bool(told & {"seconds_us", "ids"})
     return bool(told) or policy.of("missing", verb) == "error"
+
+
+def at_everything(profile: Profile, policy: Policy, ids: Iterable[Hashable]) -> Iterator[Operation]:
+    """Give the operations that look at every session, and at all of them, and make none."""
+    for verb in _LOOK_AT_ALL:
+        if verb not in profile.operations:
+            continue
+        if verb in ("list", "count"):
+            if "owner" not in must_be_given(profile, verb):
+                yield Operation(verb=verb)
+        elif policy.of("missing", verb) not in ("creates", "new-id") and (verb != "exists" or tells(profile, verb)):
+            yield from (Operation(verb=verb, id=session_id) for session_id in ids)
+
+
+_LOOK_AT_ALL: Final = ("list", "get", "exists", "count")
 
 
 # -- what the record says of a session's life -----------------------------------------------------------------------

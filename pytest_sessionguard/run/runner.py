@@ -22,6 +22,7 @@ from pytest_sessionguard.core.model import Model
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.properties import PROPERTIES, claimed
+from pytest_sessionguard.core.requirements import FILES
 from pytest_sessionguard.core.result import CaseResult, Result, counts, merge_cases
 from pytest_sessionguard.core.scenario import FIGURES
 from pytest_sessionguard.core.schedule import Schedule, Scheduler
@@ -30,7 +31,7 @@ from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock
 from pytest_sessionguard.explore import threads
 from pytest_sessionguard.explore.shared_stores import virtual_waits
-from pytest_sessionguard.run import driving, orders
+from pytest_sessionguard.run import disturbed, driving, orders
 from pytest_sessionguard.run.case import Case, Unfit
 from pytest_sessionguard.run.conversation import EXPECTATION, ZONES, Conversation
 from pytest_sessionguard.run.fit import misfits
@@ -115,6 +116,8 @@ class Runner:
         missing = () if plan.forgiving else self.missing(plan)
         if missing:
             return self._case(plan, "skipped", f"needs {'; '.join(missing)}")
+        if scheduler is None and watch is None and disturbed.takes_runs(plan):
+            return disturbed.run(self, plan)
         if scheduler is None and watch is None and orders.asked(plan.scenario.all_steps):
             every = orders.Orders()
             explored = self.explore(plan, every, runs_max=orders.RUNS_MAX)
@@ -186,7 +189,8 @@ class Runner:
             proven=self._proven,
             folder=None if watch is None else watch.folder,
         )
-        injections = Injections(plan.scenario.faults, stage) if plan.scenario.faults else None
+        crashes = disturbed.crashes(plan.scenario)
+        injections = Injections(plan.scenario.faults, stage, crashes) if plan.scenario.faults or crashes else None
         stage.injections = injections
         talk = Conversation(plan, stage, self.model(policy), self.target, known=self.known)
         case = Case(plan, talk, invariants, scheduler, self._switch_points)
@@ -249,6 +253,8 @@ class Runner:
         if violation is not None:
             violation = talk.cancellations.blamed(violation, history.events)
             violation = violation if injections is None else injections.blamed(violation, history.events)
+        if status == "held" and violation is None and self._lacks_files(plan, injections):
+            return self._case(plan, "skipped", "needs files that Python itself writes: no operation on one was met")
         if status != "error" and violation is not None:
             status = "violated"
         elif status == "held" and unjudged:
@@ -275,6 +281,10 @@ class Runner:
             output=talk.stage.output.text,
             warnings=self.profile.warnings,
         )
+
+    @staticmethod
+    def _lacks_files(plan: Plan, injections: Injections | None) -> bool:
+        return injections is not None and FILES in plan.scenario.requires and injections.reaches_no_file()
 
     def _case(self, plan: Plan, status: str, reason: str, **more: Any) -> CaseResult:
         story = plan.scenario
@@ -310,7 +320,10 @@ class Runner:
         if reason:
             return (f"the time zone {plan.zone} ({reason})",)
         missing = plans.unmet(plan, profile.policy, operations, profile.callers, adjustable)
-        return missing or misfits(plan, profile)
+        return missing or misfits(plan, profile) or self._lacking(plan)
+
+    def _lacking(self, plan: Plan) -> tuple[str, ...]:
+        return disturbed.lacking(plan, self.profile, self._of_figures(plan)[1])
 
     def _must_share_loop(self, plan: Plan) -> bool:
         """Say whether a sync target is called by tasks: then its callers share a loop even though it does not."""

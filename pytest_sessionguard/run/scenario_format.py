@@ -15,6 +15,7 @@ VERSION: Final = 1
 CELLS_MAX: Final = 1000
 SCHEDULES_MAX: Final = 100_000
 EXHAUSTIVE: Final = "exhaustive"
+KEPT: Final = "kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,9 @@ TAKES: Final[Mapping[str, str]] = {
     "figures": "a mapping of a policy's figures to values",
     "properties": "a list of properties",
     "steps": "a list of steps",
+    "faults": "a list of faults, such as `{fail_call: close, at: 2}`",
+    "crash": "kill or power-loss",
+    "kept": "the word kept",
     "branches": "a list of at least two lists of steps",
     "schedules": "exhaustive, a number of schedules, or one schedule such as ABBA or A12B",
     "expectation": "what `expect` takes",
@@ -122,6 +126,8 @@ HEADER: Final = (
     Entry(name="begins", takes="instant", summary="the instant at which the story begins; absent: that of all others"),
     Entry(name="start", takes="steps", summary="steps before the story"),
     Entry(name="steps", takes="steps", summary="the story", required=True),
+    Entry(name="faults", takes="faults", summary="what is made to go wrong during `steps`"),
+    Entry(name="after_fault", takes="steps", summary="steps after the story, in which nothing is made to go wrong"),
     Entry(name="finally", takes="steps", summary="steps after the story, however it ends"),
     Entry(name="invariants", takes="properties", summary="properties that must hold after every step"),
     Entry(name="markers", takes="words", summary="pytest markers of the story's items"),
@@ -189,6 +195,11 @@ EXPECT_MANAGER: Final = (
     Entry(name="count", takes="whole", summary="how many sessions there are"),
     Entry(name="ids", takes="sessions", summary="exactly these sessions are listed, in any order"),
     Entry(name="metrics", takes="mapping", summary="these metrics; others are not looked at"),
+    Entry(
+        name="acknowledged",
+        takes="kept",
+        summary="looks at every session of the story: what was acknowledged is kept, the rest whole or absent",
+    ),
 )
 EXPECT_RESOURCE: Final = (Entry(name="closed", takes="flag", summary="whether the resource is closed"),)
 
@@ -235,6 +246,12 @@ _BESIDE: Final = (
         ),
     ),
     StepKind(verb="restart", summary="closes the manager in good order and makes it anew on the same store"),
+    StepKind(
+        verb="crash",
+        summary="ends the manager as a kill or a loss of power would, here, and makes it anew on what is left",
+        short="how",
+        entries=(Entry(name="how", takes="crash", summary="the process is killed, or power is lost", required=True),),
+    ),
     StepKind(
         verb="parallel",
         summary="runs branches at once, one client each, started in the order of the file",
@@ -326,12 +343,8 @@ FACETS: Final = (
 
 # Words of the format that a later version will run; the files that use them are refused for now, and told why.
 LATER: Final[Mapping[str, str]] = {
-    "faults": "fault injection",
-    "after_fault": "fault injection",
-    "crash": "crashes",
     "partition": "network partitions",
-    "acknowledged": "fault injection",
 }
 
 # Inside a branch the clock and the manager stay as they are: what another branch sees would have no one meaning.
-NOT_IN_BRANCHES: Final = frozenset({"parallel", "restart", "advance", "set_clock", "eventually"})
+NOT_IN_BRANCHES: Final = frozenset({"parallel", "restart", "crash", "advance", "set_clock", "eventually"})

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from pytest_sessionguard.core import requirements
+from pytest_sessionguard.core.faults import CRASH
 from pytest_sessionguard.core.operations import VERBS
 from pytest_sessionguard.core.properties import PROPERTIES
 from pytest_sessionguard.core.scenario import (
@@ -26,6 +27,7 @@ from pytest_sessionguard.core.scenario import (
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
 from pytest_sessionguard.errors import Fault, did_you_mean
 from pytest_sessionguard.run import scenario_format as form
+from pytest_sessionguard.run.scenario_faults import read_faults
 from pytest_sessionguard.run.scenario_format import Entry, StepKind
 from pytest_sessionguard.run.scenario_nodes import Node
 from pytest_sessionguard.run.scenario_scope import IDENTIFIER, Domain, counter
@@ -77,6 +79,8 @@ def read(path: str, node: Node, text: str, faults: list[Fault]) -> Scenario | No
         begins_us=reader.of_matrix("instant", header.get("begins"), set(matrix)),
         start=reader.steps(header.get("start")),
         steps=reader.steps(header.get("steps")),
+        faults=read_faults(reader, header.get("faults")),
+        after_fault=reader.after_fault(header.get("after_fault"), header.get("faults")),
         finally_=reader.steps(header.get("finally")),
         invariants=reader.words(header.get("invariants"), PROPERTIES, "property"),
         markers=reader.words(header.get("markers")),
@@ -84,6 +88,13 @@ def read(path: str, node: Node, text: str, faults: list[Fault]) -> Scenario | No
         lines=tuple(text.splitlines()),
     )
     return None if faults else scenario
+
+
+def _is_done_anyway(step: AnyStep) -> bool:
+    """Say whether a step is done after each crash that is tried, whether it is written down or not."""
+    return isinstance(step, Step) and (
+        "acknowledged" in step.arguments or (step.verb == "recover" and not step.arguments)
+    )
 
 
 class _Reader(Values):
@@ -220,13 +231,24 @@ class _Reader(Values):
         read = [self.step(item) for item in node.items]
         return tuple(step for step in read if step is not None)
 
+    def after_fault(self, node: Node | None, faults: Node | None) -> tuple[AnyStep, ...]:
+        """Return the steps that follow what goes wrong."""
+        if node is not None and faults is None:
+            self.fault(node, "after_fault stands here without faults: put its steps at the end of the story")
+        steps = self.steps(node)
+        crashed = faults is not None and any(CRASH in (item.entries or ()) for item in faults.items or ())
+        if node is not None and crashed and not all(_is_done_anyway(step) for step in steps):
+            told = "`recover: {}` and `expect: {acknowledged: kept}`"
+            self.fault(node, f"after a {CRASH} every session is looked at: after_fault takes {told} alone")
+        return steps
+
     def step(self, node: Node) -> AnyStep | None:
         """Return one step: a mapping of one verb and what goes with it."""
         if node.entries is None:
             near = f"; write {node.content}: {{}}" if node.told.strip("'") in form.STEPS else ""
             self.fault(node, f"a step is a mapping of one verb, such as `touch: cart`, not {node.told}{near}")
             return None
-        verbs = [name for name in node.entries if name in form.STEPS or name in ("crash", "partition")]
+        verbs = [name for name in node.entries if name in form.STEPS or name == "partition"]
         self.strangers(node, verbs)
         for name in verbs[1:]:
             self.fault(node.entries[name][0], f"a step has one verb; this one has {verbs[0]} already")

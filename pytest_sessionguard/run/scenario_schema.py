@@ -12,9 +12,12 @@ from typing import Any, Final
 from pytest_sessionguard.core.operations import KINDS, VERBS
 from pytest_sessionguard.core.policy import KEYS
 from pytest_sessionguard.core.properties import PROPERTIES
-from pytest_sessionguard.core.requirements import CALLERS
+from pytest_sessionguard.core.requirements import CALLERS, FILES
 from pytest_sessionguard.core.scenario import FIGURES, REPEATS_MAX
+from pytest_sessionguard.faults import FaultKind, kinds
+from pytest_sessionguard.faults.crash import HOWS
 from pytest_sessionguard.run import scenario_format as form
+from pytest_sessionguard.run.scenario_faults import EVERY
 from pytest_sessionguard.run.scenario_format import Entry, StepKind
 
 Schema = dict[str, Any]
@@ -36,7 +39,7 @@ def _words(words: Iterable[str]) -> Schema:
 
 
 def _requirement() -> Schema:
-    names = sorted({*VERBS, *KEYS, "callers"})
+    names = sorted({*VERBS, *KEYS, "callers", FILES})
     return {"anyOf": [{"enum": names}, {"type": "string", "pattern": r"^[a-z_]+(\.[a-z_]+)?(!?=|>)[^=>]+$"}]}
 
 
@@ -86,6 +89,9 @@ _KINDS: Final[Mapping[str, Callable[[], Schema]]] = {
     },
     "properties": lambda: _words(PROPERTIES),
     "steps": lambda: {"type": "array", "minItems": 1, "items": _reference("step")},
+    "faults": lambda: {"type": "array", "minItems": 1, "items": {"anyOf": [_fault(kind) for kind in kinds().values()]}},
+    "crash": lambda: {"enum": list(HOWS)},
+    "kept": lambda: {"const": form.KEPT},
     "branches": lambda: {"type": "array", "minItems": 2, "items": _reference("steps")},
     "schedules": lambda: {
         "anyOf": [
@@ -141,6 +147,30 @@ def _closed(entries: Iterable[Entry], *, required: tuple[str, ...] = (), at_leas
     return schema
 
 
+_SIGNED_SPAN: Final[Schema] = {"type": "string", "pattern": r"^-?\s*([0-9]+(\.[0-9]+)?(us|ms|s|m|h|d)\s*)+$"}
+_OF_FAULTS: Final[Mapping[str, Schema]] = {
+    "text": {"type": "string", "minLength": 1},
+    "duration": _SIGNED_SPAN,
+    "integer": {"type": "integer", "minimum": 1},
+}
+
+
+def _told_to_fault(takes: str | tuple[str, ...]) -> Schema:
+    return _OF_FAULTS[takes] if isinstance(takes, str) else {"enum": list(takes)}
+
+
+def _fault(kind: FaultKind) -> Schema:
+    """Return the schema of one entry of `faults`."""
+    properties: dict[str, Schema] = {kind.name: {"description": kind.summary, **_told_to_fault(kind.takes)}}
+    if not kind.everywhere:
+        properties["at"] = {"anyOf": [{"type": "integer", "minimum": 1}, {"const": EVERY}]}
+        properties["lasting"] = {"type": "boolean"}
+        properties["when"] = {"enum": list(kind.whens)}
+    for name, option in kind.options.items():
+        properties[name] = {"description": option.summary, **_told_to_fault(option.takes)}
+    return {"type": "object", "additionalProperties": False, "required": [kind.name], "properties": properties}
+
+
 def _arguments(kind: StepKind) -> Schema:
     """Return the schema of what stands after a verb."""
     if kind.verb == "parallel":
@@ -178,13 +208,14 @@ def _step() -> Schema:
 
 def scenario_schema() -> Schema:
     """Return the JSON Schema (draft 2020-12) of scenario files."""
-    kinds = {name: {"description": form.TAKES[name], **make()} for name, make in _KINDS.items()}
+    values = {name: {"description": form.TAKES[name], **make()} for name, make in _KINDS.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "sessionguard scenario",
         "description": "A story of sessions, told to a session manager step by step (*.session.yaml)",
         **_closed(form.HEADER),
-        "$defs": {**kinds, "step": _step()},
+        "dependentRequired": {"after_fault": ["faults"]},
+        "$defs": {**values, "step": _step()},
     }
 
 
@@ -200,12 +231,38 @@ def _table(entries: Iterable[Entry]) -> list[str]:
     return lines
 
 
+def _faults() -> list[str]:
+    """Return the kinds of faults, each with what it may be told."""
+    lines = ["## Faults", "", *_FAULTS.splitlines(), "", "| kind | takes | what goes wrong |", "|---|---|---|"]
+    lines += [
+        f"| `{kind.name}` | {_takes(kind.takes)} | {kind.summary}; `{kind.example}` |" for kind in kinds().values()
+    ]
+    lines += ["", "| kind | option | takes | meaning |", "|---|---|---|---|"]
+    for kind in kinds().values():
+        for name, option in kind.options.items():
+            lines.append(f"| `{kind.name}` | `{name}` | {_takes(option.takes)} | {option.summary} |")
+    return [*lines, ""]
+
+
+_TAKES: Final = {"text": "a word", "duration": "a duration", "integer": "a whole number"}
+
+
+def _takes(takes: str | tuple[str, ...]) -> str:
+    if isinstance(takes, str):
+        return _TAKES[takes]
+    if set(VERBS) <= set(takes):
+        return "the name of an operation" + (", or `any`" if "any" in takes else "")
+    return ", ".join(f"`{word}`" for word in takes)
+
+
+_SHORT: Final = {"session": "cart", "duration": "30m", "branches": "[[...], [...]]", "crash": "kill"}
+
+
 def _verb(kind: StepKind) -> list[str]:
     lines = [f"### `{kind.verb}`", "", f"{kind.summary[0].upper()}{kind.summary[1:]}.", ""]
     if kind.short:
         short = _entry(kind.entries, kind.short)
-        word = {"session": "cart", "duration": "30m", "branches": "[[...], [...]]"}.get(short.takes, "module:name")
-        lines += [f"Short: `{kind.verb}: {word}`.", ""]
+        lines += [f"Short: `{kind.verb}: {_SHORT.get(short.takes, 'module:name')}`.", ""]
     if kind.one_of:
         lines += [f"Exactly one of {', '.join(f'`{name}`' for name in kind.one_of)}.", ""]
     if kind.entries and kind.verb != "parallel":
@@ -252,7 +309,19 @@ without a word. Beyond that `requires` takes:
 | `limit>2` | the figure is above this one, or above another key's: `absolute_timeout>idle_timeout`; or it is absent |
 | `missing.get=none` | the key has this value for this operation |
 | `callers=tasks` | the manager may be called so at once ({", ".join(CALLERS)}); `callers` alone: in any such way |
+| `files` | it is told of its folder, and Python itself writes there: operations on files can be made to fail |
 """
+
+
+_FAULTS: Final = """Each entry of `faults` is a mapping: a kind with what it is about, and what goes with it. It strikes
+during `steps` alone, never during `start`, `after_fault` and `finally`. One that never strikes makes the story vacuous:
+it is unproven, and the exit status says so. `crash` stands alone, and takes none of these:
+
+| key | takes | meaning |
+|---|---|---|
+| `at` | a number, or `every` | at which of its chances it strikes, counted from 1; `every`: a run for each; absent: 1 |
+| `lasting` | true or false | whether it strikes at every later chance, too |
+| `when` | before, after | before what it strikes has taken effect, or after; absent: the first that its kind knows |"""
 
 
 def scenario_reference() -> str:
@@ -272,6 +341,7 @@ def scenario_reference() -> str:
         *facets,
         *_table(form.FACETS),
         "",
+        *_faults(),
         "## Steps beside the operations",
         "",
     ]

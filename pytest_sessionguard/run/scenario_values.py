@@ -18,7 +18,8 @@ from pytest_sessionguard.core.operations import KINDS
 from pytest_sessionguard.core.scenario import Count, Instant, RawId, Span, Template, Text, Variable
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.errors import Fault, UsageError, did_you_mean
-from pytest_sessionguard.run.scenario_format import EXHAUSTIVE, SCHEDULES_MAX, TAKES, Entry
+from pytest_sessionguard.faults.crash import HOWS
+from pytest_sessionguard.run.scenario_format import EXHAUSTIVE, KEPT, SCHEDULES_MAX, TAKES, Entry
 from pytest_sessionguard.run.scenario_nodes import Node
 from pytest_sessionguard.run.scenario_scope import IDENTIFIER, NAME, VARIABLES_IN_NAME_MAX, Scope
 
@@ -70,6 +71,8 @@ class Values:
             "function": self.function,
             "identifier": self.identifier,
             "kinds": self.kinds,
+            "crash": lambda node: self.word(node, "crash", HOWS),
+            "kept": lambda node: self.word(node, "kept", (KEPT,)),
         }
 
     def read(self, entry: Entry, node: Node) -> Any:
@@ -258,6 +261,13 @@ class Values:
         if not kinds:
             self.expected(node, "kinds")
         return frozenset(str(kind.content) for kind in kinds)
+
+    def word(self, node: Node, takes: str, words: tuple[str, ...]) -> Any:
+        """Return one of a few words."""
+        if node.content in words:
+            return node.content
+        near = did_you_mean(node.content, words) if isinstance(node.content, str) else ""
+        return self.fault(node, f"expected {TAKES[takes]}, not {node.told}{near if near[:1] == ',' else ''}")
 
     def schedules(self, node: Node) -> str | int:
         """Return which orders of the branches are run: a number of them, all, or one."""

@@ -7,6 +7,7 @@ whatever happens the manager is ended, its folder removed and what it printed ke
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Hashable
@@ -23,6 +24,7 @@ from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome, Unknown
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, Unset
+from pytest_sessionguard.crash.folders import write_folder
 from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.explore.cancelling import Cancellation, cut_off
 from pytest_sessionguard.run.output import Output
@@ -104,7 +106,7 @@ class Stage:
             profile,
             policy=policy,
             folder=self.folder,
-            noted=self.recorder.note,
+            noted=self._note,
             in_loop=in_loop,
             scribble=scribble,
             proven=proven,
@@ -112,6 +114,7 @@ class Stage:
         self.injections: Injections | None = None
         self._running = False
         self._closed = True
+        self._is_dead = False
         self.ended_by_story = False
         self.zone = Zone()
         self._tick = 0
@@ -197,6 +200,42 @@ class Stage:
         except UsageError as error:
             return (*problems, Failed(str(error)))
         return problems
+
+    async def crash(self, place: str, *, power: bool) -> tuple[Failed, ...]:
+        """End the manager as a kill or a loss of power would and make it anew on what is left; return what went wrong.
+
+        What is left is read first.  The old manager is then ended to get rid of its threads, tasks and locks, and what
+        it does to its folder meanwhile is undone.
+        """
+        assert self.injections is not None  # A story with such a step has them.
+        image = self.injections.left_by_crash(power=power)
+        self.recorder.note(kind="power-lost" if power else "killed")
+        await self._abandon()
+        write_folder(image, self.folder)
+        self.injections.begin_anew()
+        self._staled()
+        try:
+            await self._begin(place)
+        except UsageError as error:
+            return (Failed(str(error)),)
+        return ()
+
+    async def _abandon(self) -> None:
+        """End the manager without a trace in the record."""
+        self._is_dead = True
+        try:
+            for verb in ("stop", "close"):
+                if not self.binding.framed and self.binding.offers(verb):
+                    with contextlib.suppress(Exception):
+                        await self.binding.perform(HARNESS, Operation(verb=verb))
+            await self.binding.leave()
+        finally:
+            self._is_dead = False
+            self._running, self._closed = False, True
+
+    def _note(self, *, kind: str, subject: str = "", id: Hashable | Unset = UNSET) -> None:
+        if not self._is_dead:
+            self.recorder.note(kind=kind, subject=subject, id=id)
 
     async def close(self) -> tuple[Failed, ...]:
         """End the manager and clear up; return what went wrong and stands in no event."""

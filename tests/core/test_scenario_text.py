@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sessionguard.core import scenario_text
+from pytest_sessionguard.core.faults import Fault
 from pytest_sessionguard.core.operations import KINDS
 from pytest_sessionguard.core.scenario import (
     AnyStep,
@@ -28,6 +29,7 @@ from pytest_sessionguard.core.scenario import (
     Variable,
 )
 from pytest_sessionguard.core.values import FrozenMap
+from pytest_sessionguard.faults import kinds
 from pytest_sessionguard.run import scenario_files
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,8 @@ def placeless(value: Any) -> Any:
         return NOWHERE
     if isinstance(value, tuple):
         return tuple(map(placeless, value))
+    if isinstance(value, Fault):
+        return replace(value, place="")
     if isinstance(value, (Step, Parallel, Repeat, Eventually, Scenario)) and is_dataclass(value):
         changed = {part.name: placeless(getattr(value, part.name)) for part in fields(value)}
         return replace(value, **{**changed, **({"path": "", "lines": ()} if isinstance(value, Scenario) else {})})
@@ -150,6 +154,8 @@ beside = st.one_of(
     instants.map(lambda us: a_step("set_clock", {"to_us": us})),
     spans.map(lambda us: a_step("set_clock", {"back_us": us})),
     st.just(a_step("restart", {})),
+    st.just(a_step("crash", {"how": "power-loss"})),
+    st.just(a_step("expect", {"acknowledged": "kept"})),
     st.builds(lambda args: a_step("call", {"function": "shop.tools:reset", "args": args}), mappings),
     st.just(a_step("call", {"function": "shop:reset"})),
     st.builds(lambda s, data: a_step("expect", {"session": s, "alive": True, "data": data}), sessions, values),
@@ -187,6 +193,30 @@ blocks = st.one_of(
 )
 
 
+CRASHED = Fault(
+    kind="crash", subject="kill", options=FrozenMap({"during": "touch", "budget": 30, "explore": "exhaustive"})
+)
+
+
+@st.composite
+def a_fault(draw: Any) -> Fault:
+    """Give a fault of any kind but a crash, told all that it may be told."""
+    kind = draw(st.sampled_from([one for one in kinds().values() if not one.everywhere]))
+
+    def told(takes: Any) -> Any:
+        of_text = st.sampled_from(["close", "open", "true", "a b"])
+        return draw(of_text if takes == "text" else spans if takes == "duration" else st.sampled_from(takes))
+
+    return Fault(
+        kind=kind.name,
+        subject=told(kind.takes),
+        at=draw(st.sampled_from([1, 2, None])),
+        lasting=draw(st.booleans()),
+        when=draw(st.sampled_from(kind.whens)),
+        options=FrozenMap({name: told(option.takes) for name, option in kind.options.items() if draw(st.booleans())}),
+    )
+
+
 @st.composite
 def scenarios(draw: Any) -> Scenario:
     """Give a scenario in which every name is given before it is used."""
@@ -200,6 +230,8 @@ def scenarios(draw: Any) -> Scenario:
         place=NOWHERE,
         start=tuple(made),
         steps=tuple(draw(st.lists(steps | blocks, min_size=1, max_size=4))),
+        faults=(faults := tuple(draw(st.sampled_from([[], [CRASHED]]) | st.lists(a_fault(), max_size=2)))),
+        after_fault=tuple(draw(st.lists(steps, max_size=2))) if faults and CRASHED not in faults else (),
         finally_=tuple(draw(st.lists(steps, max_size=2))),
         requires=tuple(
             draw(st.lists(st.sampled_from(["touch", "at_limit=error", "limit>2", "callers=tasks"]), max_size=2))
@@ -239,8 +271,8 @@ def test_every_story_reads_back_equal(path: Path) -> None:
         (
             Scenario,
             (
-                "title path place steps requires matrix figures zone begins_us start finally_ invariants markers "
-                "fixtures lines"
+                "title path place steps requires matrix figures zone begins_us start faults after_fault finally_ "
+                "invariants markers fixtures lines"
             ),
         ),
     ],

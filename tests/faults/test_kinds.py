@@ -100,5 +100,5 @@ def test_the_other_effects_are_what_they_say() -> None:
 
 def test_a_fault_reads_as_it_would_be_written() -> None:
     fault = Fault(kind="io_error", subject="EIO", at=None, lasting=True, when="after", options=options_of({"a": "b"}))
-    assert str(fault) == "{io_error: EIO, at: every, lasting: true, when: after, a: 'b'}"
-    assert str(Fault(kind="pause", subject=5, at=3)) == "{pause: 5, at: 3}"
+    assert str(fault) == "{io_error: EIO, at: every, lasting: true, when: after, a: b}"
+    assert str(Fault(kind="pause", subject=5, at=3)) == "{pause: 5us, at: 3}"
