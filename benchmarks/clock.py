@@ -75,8 +75,8 @@ def enter_exit(rounds: int, modules: int) -> Samples:
     """Enter and leave each rival, microseconds, with so many modules loaded."""
     load(modules)
     rivals = {
-        "ours": lambda: _once_us(lambda: VirtualClock(threads=True).installed()),
-        "ours_without_threads": lambda: _once_us(lambda: VirtualClock(threads=False).installed()),
+        "ours": lambda: _once_us(lambda: VirtualClock().installed()),
+        "ours_with_threads": lambda: _once_us(lambda: VirtualClock(threads=True).installed()),
         "freezegun": lambda: _once_us(lambda: freezegun.freeze_time(INSTANT)),
     }
     time_machine = _imported("time_machine")
@@ -264,14 +264,16 @@ def figures(raw: Samples, modules: list[int]) -> dict[str, float]:
     """Return the medians and ratios that the samples give."""
     medians = {name: statistics.median(samples) for name, samples in raw.items()}
     found = dict(medians)
-    for rival in ("freezegun", "time_machine"):
-        ratios = [
-            medians[f"ours_{count}_us"] / medians[f"{rival}_{count}_us"]
-            for count in modules
-            if f"{rival}_{count}_us" in medians
-        ]
-        if ratios:
-            found[f"enter_exit_vs_{rival}"] = max(ratios)
+    # The rivals know no threads: like is compared with like, and the price of threads is told beside it.
+    for ours, key in (("ours", "enter_exit"), ("ours_with_threads", "enter_exit_with_threads")):
+        for rival in ("freezegun", "time_machine"):
+            ratios = [
+                medians[f"{ours}_{count}_us"] / medians[f"{rival}_{count}_us"]
+                for count in modules
+                if f"{rival}_{count}_us" in medians
+            ]
+            if ratios:
+                found[f"{key}_vs_{rival}"] = max(ratios)
     stock_us = medians["stock_sleep_0_us"]
     for name in ("sync_sleep", "asyncio_sleep", "thread_switch"):
         found[name] = medians[f"{name}_us"] / stock_us

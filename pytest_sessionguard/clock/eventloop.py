@@ -18,6 +18,7 @@ from _thread import get_ident
 from asyncio import base_events
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from functools import cached_property
 from math import ceil
 from types import FrameType
 from typing import Any, Final, TypeVar
@@ -46,7 +47,8 @@ class Span:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.owner = get_ident()
-        self.work = UnderWay(clock.patience_us, watch_threads=not clock.threads)
+        if not clock.threads:
+            self.work = UnderWay(clock.patience_us)  # Now: it notes which threads are there already.
         # The same for loops of other virtual threads.
         self.works: dict[Any, UnderWay] = {}
         # Loop -> its clock's resolution before we changed it.
@@ -58,6 +60,11 @@ class Span:
         self.arrivals = 0
         self.turns = 0
         self.spinning_since_s = 0.0
+
+    @cached_property
+    def work(self) -> UnderWay:
+        """Return what knows the real work outside the loops of the owner."""
+        return UnderWay(self.clock.patience_us, watch_threads=False)
 
     def next_client_us(self) -> int | None:
         clients = self.clients

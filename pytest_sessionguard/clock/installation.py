@@ -19,10 +19,10 @@ from pytest_sessionguard.errors import UsageError
 
 _CAPTURED: Final = Captured(readings.STAND_INS)
 _CAPTURED_WITH_LOCKS: Final = Captured({**readings.STAND_INS, **threads.STAND_INS})
-_THREAD_PATCHES: Final = [*threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES]
 # What stands for an attribute that the owner itself has not.
 _INHERITED: Final = object()
 _PATCHES: Final = [*frozen.PATCHES, *classes.PATCHES, *eventloop.PATCHES]
+_WITH_THREADS: Final = [*_PATCHES, *threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES]
 
 
 class Installation:
@@ -70,8 +70,8 @@ class Installation:
         self._freeze.start()
         replaced = self._replaced
         with_threads = self._clock.threads
-        patches = [*_PATCHES, *remembered.patches(self._clock), *(_THREAD_PATCHES if with_threads else ())]
-        for owner, name, stand_in in patches:
+        patches = _WITH_THREADS if with_threads else _PATCHES
+        for owner, name, stand_in in (*patches, *remembered.patches(self._clock)):
             replaced.append((owner, name, owner.__dict__.get(name, _INHERITED)))
             setattr(owner, name, stand_in)
         self._captured.apply()

@@ -61,16 +61,23 @@ _live_threads: Final[dict[int, threading.Thread]] = vars(threading)["_active"]
 def enter(clock: VirtualClock) -> None:
     """Start to pass turns; the current thread has the first one."""
     turns = Turns(clock, None if clock.seed is None else by_seed(clock.seed))
-    warden = Warden(turns)
-    turns.call_warden = warden.call
-    turns.dismiss_warden = warden.dismiss
+    turns.call_warden = partial(_call_warden, turns)
     turns.stirs = stirs
-    there_before = set(_live_threads.values())
-    turns.others = lambda: any(
-        each not in there_before and _RUNNER not in vars(each) for each in list(_live_threads.values())
-    )
+    turns.others = partial(_others, tuple(_live_threads.values()))
     clock.passed_on = _pass_on
     CURRENT.turns = turns
+
+
+def _call_warden(turns: Turns) -> None:
+    # Made only now: most spans never need one.
+    if turns.warden is None:
+        turns.warden = Warden(turns)
+    turns.warden.call()
+
+
+def _others(there_before: tuple[threading.Thread, ...]) -> bool:
+    """Say whether a thread lives that came with the span and has no turns: it may still do something for us."""
+    return any(each not in there_before and _RUNNER not in vars(each) for each in list(_live_threads.values()))
 
 
 def _pass_on(span_us: int) -> bool:
@@ -90,7 +97,8 @@ def leave() -> None:
     if turns is not None:
         turns.clock.passed_on = None
         turns.let_go()
-        turns.dismiss_warden()
+        if turns.warden is not None:
+            turns.warden.dismiss()
 
 
 def sleep(seconds: Any) -> None:

@@ -70,12 +70,13 @@ class Turns:
         self.ended_s = 0.0
         self.switches = 0
         self.held_since_s = 0.0
-        self.call_warden: Callable[[], None] = lambda: None
-        self.dismiss_warden: Callable[[], None] = lambda: None
+        # Looks after what is not seen from here, once it has been called.
+        self.warden: Any = None
+        self.call_warden: Callable[[], None] = _nothing
         # Whether a thread that was declared external shows signs of life.
-        self.stirs: Callable[[Runner], bool] = lambda runner: False
+        self.stirs: Callable[[Runner], bool] = _no
         # Foreign threads that may still do something for us.
-        self.others: Callable[[], bool] = lambda: False
+        self.others: Callable[[], bool] = _no
         self._order = 0
         self._announced = 0
         self._last: Runner | None = self.owner
@@ -522,3 +523,12 @@ def by_seed(seed: int) -> Choose:
 
 def _shown(what: object) -> str:
     return what if isinstance(what, str) else repr(what)
+
+
+def _nothing() -> None:
+    """Stand for what nobody has put in place."""
+
+
+def _no(*_: object) -> bool:
+    """Stand for a question that nobody answers."""
+    return False
