@@ -35,7 +35,8 @@ def test_a_message_has_the_table_the_facts_and_the_command_to_repeat_it() -> Non
         path="a.session.yaml",
         line=4,
         column=3,
-        schedule="A stopped",
+        schedule="AAB",
+        switch="A stopped",
         fault="torn write",
         replay="sessionguard run a.session.yaml",
     )  # fmt: skip
@@ -53,6 +54,7 @@ def test_a_message_has_the_table_the_facts_and_the_command_to_repeat_it() -> Non
         + ALIVE
         + " in [policy] would allow this, if that is what is meant: the profile does not write it",
         "  switch   A stopped",
+        "  schedule AAB",
         "  fault    torn write",
         "  scenario a.session.yaml:4:3",
         "  replay   sessionguard run a.session.yaml",

@@ -18,7 +18,7 @@ _NEVER_MAKES: Final = frozenset(
 )
 
 # Ends of which a manager may still know that the session has expired.
-_EXPIRY: Final = frozenset({"swept", "purged", "expired", "timeout", ""})
+_EXPIRY: Final = frozenset({"swept", "purged", "moved", "expired", "timeout", ""})
 
 
 def missing(

@@ -13,7 +13,7 @@ from pytest_sessionguard.core.model.missing import missing
 from pytest_sessionguard.core.model.state import Ask, Record, State
 
 # Ends after which `use` may still know whom to replace.
-_REPLACEABLE: Final = frozenset({"swept", "purged", "moved", ""})
+_REPLACEABLE: Final = frozenset({"swept", "purged", "moved", "expired", "timeout", ""})
 
 
 def on_session(state: State, ask: Ask) -> Iterator[Alternative]:

@@ -581,6 +581,26 @@ RULES: dict[str, tuple[Callable[[], Story], str, Any, dict[str, Any], list[Outco
 }
 
 
+RULES["the old id of a replaced session is dead, and may be known to have expired"] = (
+    lambda: a_session(replacement="moves").advance(HOUR).did("use", "s1", ok(id="s9")),
+    "get",
+    "s1",
+    {},
+    [NONE, refused("expired")],
+    [LIVES],
+)
+RULES["one that was expired by hand may be replaced after it was swept"] = (
+    lambda: (
+        a_session(replacement="one").did("expire", "s1", ok(found=True), timeout_us=0).did("sweep", None, ok(count=1))
+    ),
+    "use",
+    "s1",
+    {},
+    [ok(id="s9"), NONE],
+    [ok(id="s1")],
+)
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_the_right_answers_are_allowed_and_the_wrong_ones_are_not(name: str) -> None:
     begun, verb, session_id, given, right, wrong = RULES[name]
