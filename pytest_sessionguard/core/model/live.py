@@ -66,6 +66,8 @@ def _touch(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
         )
     if not timeouts.must_be_refused(operation, policy):
         yield plain(state, ask, record, lambda known: timeouts.given(unversioned(seen(known, ask), ask), ask))
+        if timeouts.may_begin_anew(operation, policy):
+            yield plain(state, ask, record, lambda known: timeouts.anew(unversioned(seen(known, ask), ask), ask))
 
 
 def _pop(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
@@ -97,7 +99,8 @@ def _expire(state: State, ask: Ask, record: Record) -> Iterator[Alternative]:
     def make(known: Record) -> Record:
         if isinstance(asked, Unset) or asked == 0:
             return replace(known, phase=EXPIRED, how="expired")
-        changed = replace(known, timeout_us=asked, active=ask.now, by_hand=True, since=frozenset())
+        counted = ask.now if ask.policy.idle_timeout is None else known.anew
+        changed = replace(known, timeout_us=asked, active=ask.now, anew=counted, by_hand=True, since=frozenset())
         return replace(changed, unjudged=asked is None or asked < 0)
 
     yield plain(state, ask, record, make)

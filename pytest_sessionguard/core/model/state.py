@@ -46,6 +46,7 @@ class Record:
         doubt: it may not be there at all, since an outcome is unknown or the policy does not say.
         unjudged: its timeout is not declared, so its expiry is not judged.
         by_hand: its deadline was set by `expire`; what activity makes of it is not declared.
+        anew: since when its absolute timeout counts where a timeout was given later; None: since it was made.
         loose: its data is not judged.
         renewed: activity since it was made.
         since: what happened since it was last seen alive, for the blame.
@@ -67,6 +68,7 @@ class Record:
     doubt: bool = False
     unjudged: bool = False
     by_hand: bool = False
+    anew: Moment | None = None
     loose: bool = False
     renewed: bool = field(default=False, compare=False)
     since: frozenset[str] = field(default=frozenset(), compare=False)
@@ -175,7 +177,7 @@ def limits(record: Record, policy: Policy) -> Iterator[tuple[str, Moment, int]]:
     if idle_us is not None:
         yield "idle", record.active, idle_us
     if absolute_us is not None:
-        yield "absolute", record.created, absolute_us
+        yield "absolute", record.created if record.anew is None else record.anew, absolute_us
 
 
 def standing(record: Record, now: Moment, policy: Policy) -> int:

@@ -26,6 +26,22 @@ def must_be_refused(operation: Operation, policy: Policy) -> bool:
     return _meaning(asked, policy) == "error"
 
 
+def may_begin_anew(operation: Operation, policy: Policy) -> bool:
+    """Say whether a timeout given to a session that lives may count from now: where nothing but a lifetime is promised.
+
+    A key that is given another time to live counts from then; an object that keeps when it was made counts from that.
+    """
+    asked = operation.timeout_us
+    if isinstance(asked, Unset) or asked is None or asked <= 0:
+        return False
+    return policy.idle_timeout is None and policy.absolute_timeout is not None
+
+
+def anew(record: Record, ask: Ask) -> Record:
+    """Return the session with the timeout that the operation asks for, counted from now."""
+    return replace(given(record, ask), anew=ask.now)
+
+
 def given(record: Record, ask: Ask) -> Record:
     """Return the session with the timeout that the operation asks for, as `zero_timeout` and `none_timeout` read it."""
     asked = ask.event.operation.timeout_us

@@ -189,7 +189,8 @@ def renamed(state: State, ask: Ask, old: Record, new: Record) -> State:
     """
     created = moments.span(old.created, ask.now)
     active = moments.span(old.active, ask.now) if new.active is old.active else new.active
-    moved = replace(new, created=created, active=active, since=frozenset({"rotated"}))
+    anew = None if old.anew is None else moments.span(old.anew, ask.now)
+    moved = replace(new, created=created, active=active, anew=anew, since=frozenset({"rotated"}))
     match ask.policy.old_id:
         case "alive":
             name = replace(old, phase=GONE, how="alias", replaced_by=new.id, resources=())

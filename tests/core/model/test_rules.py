@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_sessionguard.core.operations import Outcome, Refused
+from pytest_sessionguard.core.policy import policy
 
 from .planted import DATA, HOUR, LIVES, NONE, a_session, story, two
 from .stories import CUT_OFF, Story, ok, refused
@@ -598,6 +599,31 @@ RULES["one that was expired by hand may be replaced after it was swept"] = (
     {},
     [ok(id="s9"), NONE],
     [ok(id="s1")],
+)
+
+
+def _given_more(verb: str) -> Story:
+    """A session that may live an hour and is given 30 minutes when 50 have passed; 20 minutes ago."""
+    begun = Story(policy(absolute_timeout=HOUR)).did("create", "s1", ok(id="s1"), data=DATA).advance(HOUR / 6 * 5)
+    return begun.did(verb, "s1", ok(found=True), timeout_us=30 * MINUTE_US).advance(HOUR / 3)
+
+
+RULES["a lifetime given by expire counts from then"] = (lambda: _given_more("expire"), "get", "s1", {}, [LIVES], [NONE])
+RULES["a lifetime given by touch counts from then or from the beginning"] = (
+    lambda: _given_more("touch"),
+    "get",
+    "s1",
+    {},
+    [LIVES, NONE],
+    [ok(data={"other": 1})],
+)
+RULES["a lifetime given by touch counts once and for all"] = (
+    lambda: _given_more("touch").did("get", "s1", LIVES).advance(HOUR / 6),
+    "get",
+    "s1",
+    {},
+    [NONE],
+    [LIVES],
 )
 
 
