@@ -183,3 +183,45 @@ def test_the_account_is_short_unless_each_test_is_asked_for() -> None:
     told = {"a": (3_600_000_000, 0.5), "b": (0, 0.25)}
     assert whole_run.lines(told, each=False) == ["virtual 1 h 0 min in 0.8 s (2 tests)"]
     assert len(whole_run.lines(told, each=True)) == 2
+
+
+def test_an_interrupted_run_leaves_nothing_replaced(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest(
+        """
+        import asyncio, datetime, queue, select, selectors, socket, sys, threading, time
+        from concurrent import futures
+
+        PLACES = [
+            (owner, name, owner.__dict__[name])
+            for owner in (
+                time, threading, threading.Thread, threading.Condition, queue, select, socket.socket,
+                selectors.EpollSelector, asyncio.base_events.BaseEventLoop, futures.ThreadPoolExecutor, datetime,
+            )
+            for name in dir(owner)
+            if name in owner.__dict__ and callable(owner.__dict__[name])
+        ]
+
+        def pytest_unconfigure(config):
+            config.add_cleanup(look)
+
+        def look():
+            # The first were replaced when these places were noted; the last is replaced by pytest.
+            kept = ("Lock", "RLock", "_allocate_lock", "SimpleQueue", "excepthook")
+            left = [name for owner, name, was in PLACES if owner.__dict__.get(name) is not was and name not in kept]
+            made = "recv" in socket.socket.__dict__ or "sessionguard" in threading.Lock.__module__
+            print(f"left {left} {made} {[type(finder).__name__ for finder in sys.meta_path].count('Late')}")
+        """
+    )
+    pytester.makepyfile(
+        """
+        import threading, time
+
+        def test_cut_short():
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+            time.sleep(5)
+            raise KeyboardInterrupt
+        """
+    )
+    result = run(*VIRTUAL)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*left [[][]] False 0*"])
