@@ -238,7 +238,7 @@ class Search:
             virtual_us=batch.tally.virtual_us,
             warnings=tuple(dict.fromkeys([*self.profile.warnings, *batch.tally.warnings])),
             interrupted=interrupted,
-            ran=batch.tally.cases,
+            ran=batch.done + batch.tally.by_family["found earlier"],
         )
 
     def _never(self) -> Mapping[str, str]:

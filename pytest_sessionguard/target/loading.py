@@ -135,6 +135,9 @@ def refused_for_check(described: Profile) -> tuple[str, ...]:
     refused = []
     if described.instances > 1:
         refused.append(f"[manager] instances = {described.instances}: a search drives one manager; expected 1")
+    if described.background is not None:
+        text = described.background.text
+        refused.append(f"[manager] background = {text!r}: a search runs nothing beside its clients yet; leave it out")
     if described.isolation == "process":
         refused.append('[manager] isolation = "process": a search runs every case in its own process; expected none')
     if described.time == "real":

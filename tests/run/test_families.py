@@ -11,6 +11,7 @@ from test_checker import POLICY, Sound, a_profile, searched, statuses
 from toys import OPERATIONS
 
 from pytest_sessionguard.core.properties import PROPERTIES
+from pytest_sessionguard.errors import ScheduleMisfit
 from pytest_sessionguard.run.bench import Bench
 from pytest_sessionguard.run.families import families
 from pytest_sessionguard.target.profile import load
@@ -154,3 +155,17 @@ def test_ids_that_count_up_are_told_apart_from_random_ones(factory: type[Sound],
 
 def test_ids_of_which_nothing_is_promised_are_not_judged() -> None:
     assert "no id_bits" in families()["given-ids"].applies(Bench(a_profile(Sound), seed=1))
+
+
+def test_a_target_that_goes_another_way_under_the_same_decisions_breaks_no_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(tasks(Tasks), seed=1)
+    explore = bench.runner.explore
+
+    def astray(*args: Any, **more: Any) -> Any:
+        explore(*args, **{**more, "runs_max": 1})
+        raise ScheduleMisfit("AB", decision=2, wanted="B", able=["A"])
+
+    monkeypatch.setattr(bench.runner, "explore", astray)
+    assert len(list(families()["concurrent"].run(bench, 0))) == 1
