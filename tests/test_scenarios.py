@@ -56,11 +56,52 @@ ONLY_DURABLE: Final = frozenset(
     }
 )
 
+# Only who writes checkpoints has them.
+ONLY_OF_CHECKPOINTS: Final = frozenset(
+    {
+        "A checkpoint torn in its middle leaves the one before",
+        "A disk too full for a checkpoint leaves the one before",
+        "A heartbeat a microsecond over its limit is stale",
+        "A heartbeat a microsecond under its limit is a sign of life",
+        "A heartbeat of exactly its limit is a sign of life",
+        "A kill at any point of a checkpoint leaves it or the one before",
+        "Recovering once more finds nothing to recover",
+        "Too many open files at a checkpoint leave the one before",
+        "What a checkpoint holds outlives a kill",
+        "What a checkpoint holds outlives a loss of power",
+        "Whoever crashes twice in a row is recovered twice",
+    }
+)
+
+# Files that Python writes, kept for good after every operation.
+ONLY_OF_FILES: Final = frozenset(
+    {
+        "A disk that fails for good brings nobody back",
+        "A disk too full for a rotation leaves the session under one of its ids",
+        "A document torn in the middle of its writing is the old one or the new",
+        "A full disk during an update loses no session",
+        "A full disk leaves a new session whole or absent",
+        "A kill at any point of a rotation leaves the session under one of its ids",
+        "A kill at any point of an update loses nothing that was acknowledged",
+        "A kill at any point of making a session loses no other",
+        "A loss of power at any point of a deletion leaves the others alone",
+        "A loss of power at any point of an update loses nothing that was acknowledged",
+        "A loss of power at any point of making a session loses no other",
+        "A write that comes short is finished or reported",
+        "Too many open files lose no session",
+        "What a full disk refused can be done once there is room",
+        "What a full disk refused looks the same after a restart",
+        "What was acknowledged outlives a kill",
+        "What was acknowledged outlives a loss of power",
+        "What was deleted does not come back with a kill",
+    }
+)
+
 SKIPPED: Final[Mapping[str, frozenset[str]]] = {
-    "reference-sync-memory": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_DURABLE,
-    "reference-async-memory": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_DURABLE,
-    "reference-sync-sqlite": OTHER_PROMISES | PROMISES_OF_OTHERS,
-    "reference-async-sqlite": OTHER_PROMISES | PROMISES_OF_OTHERS,
+    "reference-sync-memory": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_DURABLE | ONLY_OF_FILES | ONLY_OF_CHECKPOINTS,
+    "reference-async-memory": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_DURABLE | ONLY_OF_FILES | ONLY_OF_CHECKPOINTS,
+    "reference-sync-sqlite": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_OF_FILES | ONLY_OF_CHECKPOINTS,
+    "reference-async-sqlite": OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_OF_FILES | ONLY_OF_CHECKPOINTS,
 }
 
 
@@ -151,6 +192,24 @@ def test_the_stories_hold_with_other_promises_too(name: str) -> None:
     found = {title: told(title, name) for title in STORIES}
     assert [line for cases in found.values() for line in troubles(cases)] == []
     assert sum(held(cases) for cases in found.values()) > 40
+
+
+# What can only be told to who keeps its sessions in files, and to who writes checkpoints.
+@pytest.mark.parametrize(
+    ("name", "titles", "others"),
+    [
+        ("reference-sync-file", ONLY_OF_FILES, ONLY_OF_CHECKPOINTS),
+        ("reference-async-file", ONLY_OF_FILES, ONLY_OF_CHECKPOINTS),
+        ("reference-recovery", ONLY_OF_CHECKPOINTS, ONLY_OF_FILES),
+    ],
+)
+def test_stories_of_faults_hold_on_files_and_on_checkpoints(
+    name: str, titles: frozenset[str], others: frozenset[str]
+) -> None:
+    for title in titles:
+        assert troubles(told(title, name)) == []
+        assert held(told(title, name)), title
+    assert all(case.status == "skipped" for title in others for case in told(title, name))
 
 
 def test_what_the_shipped_profiles_skip_of_the_reference_holds_in_a_variant() -> None:

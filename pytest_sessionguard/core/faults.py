@@ -70,9 +70,11 @@ class Fired:
     Attributes:
         chance: at which of its chances.
         point: where: "hook close", "file write", "operation update".
+        followed: what became of the operation that it struck; empty where it struck none.
     """
 
     fault: Fault
     chance: int
     point: str
     at_us: int = 0
+    followed: str = ""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from pytest_sessionguard.core.faults import Fault as InjectedFault
 from pytest_sessionguard.core.faults import Fired
 from pytest_sessionguard.core.schedule import Schedule
 from pytest_sessionguard.core.switches import Switch
@@ -61,6 +62,7 @@ class CaseResult:
         schedule: what the scheduler decided; empty where there was none, or nothing to decide.
         switches: where it stopped those that could have gone on, in the target's own lines.
         runs: under how many orders it was run.
+        planned: what was to go wrong; `fired`: what did, in its order.
         cancelled: how many operations were cancelled, as their steps ask.
     """
 
@@ -80,6 +82,7 @@ class CaseResult:
     schedule: Schedule = NO_SCHEDULE
     switches: tuple[Switch, ...] = ()
     cancelled: int = 0
+    planned: tuple[InjectedFault, ...] = ()
     fired: tuple[Fired, ...] = ()
     runs: int = 1
     virtual_us: int = 0
@@ -302,11 +305,29 @@ def _case_json(case: CaseResult) -> dict[str, Any]:
         "manager": case.manager,
         "behaviour": dict(sorted(case.behaviour.items())),
         "runs": case.runs,
+        "journal": {"planned": list(map(str, case.planned)), "fired": fired_json(case.fired)},
         "steps": case.steps,
         "operations": case.operations,
         "virtual_s": case.virtual_us / 1_000_000,
         "duration_s": round(case.real_s, 6),
     }
+
+
+def fired_json(fired: Iterable[Fired]) -> list[dict[str, Any]]:
+    """Return the faults that have struck, in their order.
+
+    Units: `at_us` virtual microseconds since the case began.
+    """
+    return [
+        {
+            "fault": str(one.fault),
+            "chance": one.chance,
+            "point": one.point,
+            "at_us": one.at_us,
+            "followed": one.followed,
+        }
+        for one in fired
+    ]
 
 
 def result_schema() -> dict[str, Any]:
@@ -342,6 +363,10 @@ def result_schema() -> dict[str, Any]:
         exercised={"type": "object", "additionalProperties": whole},
         unjudged={"type": "object", "additionalProperties": text},
         behaviour={"type": "object", "additionalProperties": whole},
+        journal=_object(
+            planned=_list(text),
+            fired=_list(_object(fault=text, chance=whole, point=text, at_us={"type": "integer"}, followed=text)),
+        ),
         virtual_s=number,
         duration_s=number,
     )

@@ -19,12 +19,20 @@ class Injector:
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self._faults: tuple[tuple[Fault, FaultKind], ...] = tuple((fault, kinds()[fault.kind]) for fault in faults)
-        self._ports = frozenset(kind.port for _, kind in self._faults)
+        self._faults: tuple[tuple[Fault, FaultKind], ...] = ()
+        self._ports: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self.armed = False
         self.fired: list[Fired] = []
-        self.chances: list[int] = [0] * len(self._faults)
+        self.chances: list[int] = []
+        self.add(faults)
+
+    def add(self, faults: Iterable[Fault]) -> None:
+        """Take more faults; their chances count from now on."""
+        with self._lock:
+            self._faults += tuple((fault, kinds()[fault.kind]) for fault in faults)
+            self._ports = frozenset(kind.port for _, kind in self._faults)
+            self.chances += [0] * (len(self._faults) - len(self.chances))
 
     def wants(self, port: str) -> bool:
         """Say whether any fault may have a chance at a port."""

@@ -13,14 +13,15 @@ from typing import Any, Final
 import pytest
 
 from pytest_sessionguard.plugin import options
-from pytest_sessionguard.plugin.fixtures import session_manager, sessionguard, sessionguard_clock
+from pytest_sessionguard.plugin.fixtures import session_manager, sessionguard, sessionguard_clock, sessionguard_faults
 
-__all__ = ["session_manager", "sessionguard", "sessionguard_clock"]
+__all__ = ["session_manager", "sessionguard", "sessionguard_clock", "sessionguard_faults"]
 
 SUFFIX: Final = ".session.yaml"
 
 _MARKERS: Final = (
     "sessionguard(manager=None, **figures): the session manager under test, and figures of its policy for this test",
+    "sessionguard_faults(*faults, **fault): what goes wrong for the manager under test, as a scenario file says it",
     "virtual_time(start=None, file_times=False): run the test in virtual time, and date its files in tmp_path by it",
     "real_time: keep the test in real time where --sessionguard-time=virtual puts all others in virtual time",
 )

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import pytest
 
 from pytest_sessionguard.core import durations
+from pytest_sessionguard.core.faults import Fault
 from pytest_sessionguard.core.operations import VERBS, Answer, Ok, Outcome
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.result import CaseResult, counts
@@ -31,6 +32,7 @@ from pytest_sessionguard.plugin.virtual_time import Span, TimeControl, us_of
 from pytest_sessionguard.run import driving
 from pytest_sessionguard.run.conversation import CLIENT, LOOKER, Conversation, Stopped
 from pytest_sessionguard.run.expectations import Expectations
+from pytest_sessionguard.run.injections import Injections
 from pytest_sessionguard.run.runner import Runner
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.target.making import NeedsLoop, wants_loop
@@ -80,7 +82,18 @@ class Driver:
     session is what `create` replied, or an id.
     """
 
-    def __init__(self, runner: Runner, clock: TimeControl, *, title: str, path: str, line: int, again: str) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        clock: TimeControl,
+        *,
+        title: str,
+        path: str,
+        line: int,
+        again: str,
+        faults: tuple[Fault, ...] = (),
+    ) -> None:
+        self._faults = faults
         self.profile = runner.profile
         self.clock = clock
         self._runner = runner
@@ -201,6 +214,8 @@ class Driver:
             Violation: something is left.
         """
 
+        self.injections.disarm()
+
         async def end() -> None:
             self._talk.report(await self._stage.close(), None)
             self._talk.finish()
@@ -219,15 +234,21 @@ class Driver:
         """Return what became of the test, as of any other case."""
         talk, scenario = self._talk, self._scenario
         exercised = talk.exercised + type(talk.exercised)(talk.examination.exercised)
-        status = "violated" if self._found is not None else "held" if exercised else "unproven"
+        exercised += self.injections.exercised(self._stage.recorder.history().events)
+        unjudged = self.injections.unjudged()
+        status = "violated" if self._found is not None else "held" if exercised and not unjudged else "unproven"
+        reason = "; ".join(f"{name}: {why}" for name, why in unjudged.items()) or "nothing in it was judged"
         return CaseResult(
             title=scenario.title,
             path=scenario.path,
             line=scenario.place.line,
             status=status,
-            reason="nothing in it was judged" if status == "unproven" else "",
+            reason=reason if status == "unproven" else "",
             violations=() if self._found is None else (self._found,),
             exercised=counts(exercised),
+            unjudged=cast("dict[str, str]", FrozenMap(unjudged)),
+            planned=self.injections.planned,
+            fired=self.injections.fired,
             manager=self.profile.name,
             behaviour=counts(talk.behaviour),
             steps=self._steps,
@@ -244,12 +265,15 @@ class Driver:
         """Make the manager; where something to await turns up, once more inside a loop."""
         policy = self.profile.policy
         self._stage = Stage(self.profile, policy, self.clock.clock, in_loop=in_loop)
+        self._stage.injections = self.injections = Injections(self._faults, self._stage)
         model = self._runner.model(policy)
         self._talk = Conversation(Plan(scenario=self._scenario), self._stage, model, self._runner.target)
         if in_loop:
             self._loop = asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)
         try:
             self._drive(self._stage.open)
+            if self._faults:
+                self.injections.arm()
         except NeedsLoop:
             self._stage.clear()
             self._open(in_loop=True)
@@ -282,7 +306,8 @@ class Driver:
         try:
             return self._drive(work)
         except Stopped as stopped:
-            self._found = found = replace(stopped.tell(), replay=self._again)
+            told = self.injections.blamed(stopped.tell(), self._stage.recorder.history().events)
+            self._found = found = replace(told, replay=self._again)
         except NeedsLoop:
             raise UsageError(
                 f"{self.profile.name} gave something to await from what looked like a sync manager: "
@@ -292,7 +317,7 @@ class Driver:
 
     def _drive(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         # What the manager prints is kept for the report; what the test prints is its own.
-        with self._stage.output:
+        with self._stage.output, self.injections.in_files():
             return driving.by_hand(work()) if self._loop is None else self._loop.run(work())
 
     def _here(self) -> Place:
@@ -323,10 +348,13 @@ def for_test(request: pytest.FixtureRequest, named: Any, clock: TimeControl) -> 
     runner = targets.runner_of(figures.pop("manager", named), request.config)
     if figures:
         runner = Runner(targets.with_figures(runner.profile, figures), target=runner.target)
+    from pytest_sessionguard.plugin import faults  # It speaks of this driver.
+
     outcomes.register(request.config)
     path, line, _ = item.location
     again = options.again(request.config, item.nodeid)
-    driver = Driver(runner, clock, title=item.name, path=path, line=(line or 0) + 1, again=again)
+    told = faults.of_marker(item)
+    driver = Driver(runner, clock, title=item.name, path=path, line=(line or 0) + 1, again=again, faults=told)
     try:
         yield driver
     finally:

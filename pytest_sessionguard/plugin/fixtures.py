@@ -11,6 +11,7 @@ from pytest_sessionguard.plugin import options
 
 if TYPE_CHECKING:
     from pytest_sessionguard.plugin.driver import Driver
+    from pytest_sessionguard.plugin.faults import Faults
     from pytest_sessionguard.plugin.virtual_time import TimeControl
 
 
@@ -39,3 +40,11 @@ def sessionguard(
     from pytest_sessionguard.plugin import driver
 
     yield from driver.for_test(request, session_manager, sessionguard_clock)
+
+
+@pytest.fixture
+def sessionguard_faults(request: pytest.FixtureRequest, sessionguard: Driver) -> Faults:
+    """What goes wrong for the manager under test: `with sessionguard_faults({"fail_call": "close", "at": 2}): ...`."""
+    from pytest_sessionguard.plugin import faults
+
+    return faults.Faults(sessionguard, request.node.nodeid)

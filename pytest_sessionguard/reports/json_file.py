@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pytest_sessionguard.core.journal import journal
 from pytest_sessionguard.core.result import Result, to_json
 from pytest_sessionguard.errors import UsageError
 
@@ -21,6 +22,15 @@ def write(result: Result, path: Path) -> None:
         UsageError: nothing can be written there.
     """
     write_value(to_json(result), path)
+
+
+def write_journal(result: Result, path: Path) -> None:
+    """Write what was to go wrong in the run, what did, and what followed.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    write_value(journal(result), path)
 
 
 def write_value(value: Any, path: Path) -> None:

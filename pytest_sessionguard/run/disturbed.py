@@ -39,10 +39,13 @@ def run(runner: Runner, plan: Plan) -> CaseResult:
     Raises:
         UsageError: see `Runner.run`.
     """
-    for fault in plan.scenario.faults:
-        if fault.kind == CRASH:
-            return _crashed(runner, plan, fault)
-    return fault_sweeps.together([case for _, case in fault_sweeps.sweep(runner, plan)])
+    planned = plan.scenario.faults
+    crash = next((fault for fault in planned if fault.kind == CRASH), None)
+    if crash is not None:
+        case = _crashed(runner, plan, crash)
+    else:
+        case = fault_sweeps.together([case for _, case in fault_sweeps.sweep(runner, plan)])
+    return replace(case, planned=planned)
 
 
 def _crashed(runner: Runner, plan: Plan, fault: Fault) -> CaseResult:
@@ -85,7 +88,10 @@ def lacking(plan: Plan, profile: Profile, claimed: tuple[str, ...]) -> tuple[str
 
 
 def _lacking(plan: Plan, profile: Profile, claimed: tuple[str, ...]) -> Iterator[str]:
-    told = {str(fault.subject) for fault in plan.scenario.faults if fault.kind == CRASH} | crashes(plan.scenario)
+    told = {str(fault.subject) for fault in plan.scenario.faults if fault.kind == CRASH}
+    # Of what a checkpoint keeps the policy says nothing: there the story itself says what must be left.
+    checkpoints = any(isinstance(step, Step) and step.verb == "checkpoint" for step in plan.scenario.all_steps)
+    told |= frozenset() if checkpoints else crashes(plan.scenario)
     for how in sorted(told):
         if f"durability.{how}" not in claimed:
             yield f"a manager whose sessions survive {how} (the profile says {profile.policy.line('survives')})"
@@ -96,5 +102,7 @@ def _lacking(plan: Plan, profile: Profile, claimed: tuple[str, ...]) -> Iterator
         if port == "hook" and fault.subject not in roles and (fault.subject != "any" or not roles):
             yield f"a hook {fault.subject}" if fault.subject != "any" else "a hook"
     on_files = any(kinds()[fault.kind].port in ("file", "process") for fault in plan.scenario.faults)
-    if (on_files or told or FILES in plan.scenario.requires) and "dir" not in profile.placeholders:
+    if (
+        on_files or told or crashes(plan.scenario) or FILES in plan.scenario.requires
+    ) and "dir" not in profile.placeholders:
         yield "a manager that is told of its folder by {dir}"

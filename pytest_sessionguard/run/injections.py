@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_sessionguard.core.faults import Fault, Fired
 from pytest_sessionguard.core.history import Event
-from pytest_sessionguard.core.operations import Failed, Ok, Operation, Outcome, Unknown
+from pytest_sessionguard.core.operations import Failed, Ok, Operation, Outcome, Refused, Unknown
 from pytest_sessionguard.core.properties import PROPERTIES
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.crash.effects import Image
@@ -112,6 +112,18 @@ class _Disturbed(Recording):
         return self.node_of(first) is not None
 
 
+def _followed(event: Event) -> str:
+    """Return what became of an operation, in words that are the same in every run."""
+    match event.outcome:
+        case Ok():
+            told = "answered"
+        case Refused(kinds=kinds):
+            told = f"refused ({' or '.join(sorted(kinds))})"
+        case _:
+            told = "nobody knows whether it has happened"
+    return f"{event.operation.verb}: {told}"
+
+
 class Injections:
     """What is made to go wrong in one case, and what became of it.
 
@@ -162,6 +174,12 @@ class Injections:
         if self._recording is not None:
             self._recording = ACTIVE.recording = _Disturbed(self._stage.folder, self._injector)
 
+    def add(self, faults: Iterable[Fault]) -> None:
+        """Let more go wrong from now on; chances count from here."""
+        added = tuple(faults)
+        self._faults += added
+        self._injector.add(added)
+
     def arm(self) -> None:
         """Let chances count from now on."""
         self._injector.armed = True
@@ -198,9 +216,11 @@ class Injections:
     def note(self, event: Event) -> None:
         """Note the operation during which faults have struck."""
         self._stamp()
-        for fired in self._injector.fired[self._noted :]:
-            self._met.append((event, fired))
-        self._noted = len(self._injector.fired)
+        fired = self._injector.fired
+        for number in range(self._noted, len(fired)):
+            fired[number] = replace(fired[number], followed=_followed(event))
+            self._met.append((event, fired[number]))
+        self._noted = len(fired)
 
     def repeats(self) -> bool:
         """Say, once, whether the operation that has just answered is to be asked again."""
@@ -226,6 +246,11 @@ class Injections:
             fired[number] = replace(fired[number], at_us=at_us)
 
     # -- afterwards --------------------------------------------------------------------------------------------------
+
+    @property
+    def planned(self) -> tuple[Fault, ...]:
+        """What was to go wrong."""
+        return self._faults
 
     @property
     def fired(self) -> tuple[Fired, ...]:

@@ -275,6 +275,7 @@ class Runner:
             schedule=Schedule(tuple(case.trace)),
             switches=tuple(case.switches),
             cancelled=talk.cancellations.fired,
+            planned=plan.scenario.faults,
             fired=() if injections is None else injections.fired,
             virtual_us=talk.stage.clock.virtual_elapsed_us,
             real_s=real_s,

@@ -34,8 +34,19 @@ _SEEDS = 1 << 32
 @click.option("--database", metavar="URL", help="Where a team shares what was found.")
 @click.option("--stop-at-first", is_flag=True, help="Stop at the first violation.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the result to this file as JSON.")
+@click.option(
+    "--journal", type=click.Path(dir_okay=False), help="Write what was made to go wrong to this file as JSON."
+)
 @click.option("--quiet", is_flag=True, help="Print only what is wrong.")
-def check(target: str, json_file: str | None, quiet: bool, found: str, database: str | None, **asked: Any) -> int:
+def check(
+    target: str,
+    json_file: str | None,
+    journal: str | None,
+    quiet: bool,
+    found: str,
+    database: str | None,
+    **asked: Any,
+) -> int:
     """Look for violations of all that a profile claims.
 
     TARGET is a profile's path, the name of a shipped profile, or module:attribute.
@@ -60,6 +71,10 @@ def check(target: str, json_file: str | None, quiet: bool, found: str, database:
     if not quiet:
         click.echo(check_text.summary(result, paint=_paint))
     _write(result, json_file)
+    if journal is not None:
+        from pytest_sessionguard.reports import json_file as json_files
+
+        json_files.write_journal(result, Path(journal))
     return exit_status(result)
 
 

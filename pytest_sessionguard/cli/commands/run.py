@@ -28,10 +28,19 @@ if TYPE_CHECKING:
 )
 @click.option("--cell", metavar="NAME", help="Run this cell of the matrix only, such as early=1s.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the result to this file as JSON.")
+@click.option(
+    "--journal", type=click.Path(dir_okay=False), help="Write what was made to go wrong to this file as JSON."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Tell each skipped case too, and what it needs.")
 @click.option("--quiet", is_flag=True, help="Print only what is wrong.")
 def run(
-    files: tuple[str, ...], manager: str, cell: str | None, json_file: str | None, verbose: bool, quiet: bool
+    files: tuple[str, ...],
+    manager: str,
+    cell: str | None,
+    json_file: str | None,
+    journal: str | None,
+    verbose: bool,
+    quiet: bool,
 ) -> int:
     """Run scenario files, or the shipped stories.
 
@@ -49,6 +58,10 @@ def run(
         from pytest_sessionguard.reports import json_file as json_files
 
         json_files.write(result, Path(json_file))
+    if journal is not None:
+        from pytest_sessionguard.reports import json_file as json_files
+
+        json_files.write_journal(result, Path(journal))
     return exit_status(result)
 
 
