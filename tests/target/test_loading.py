@@ -28,11 +28,14 @@ def test_every_shipped_profile_loads_without_a_warning_and_can_be_run(name: str)
     assert refused_for_run(shipped) == ()
 
 
-def test_the_reference_manager_is_shipped_in_four_shapes_and_under_a_short_name() -> None:
+def test_the_reference_manager_is_shipped_in_its_shapes_and_under_a_short_name() -> None:
     assert shipped_names() == (
         "reference",
+        "reference-async-file",
         "reference-async-memory",
         "reference-async-sqlite",
+        "reference-recovery",
+        "reference-sync-file",
         "reference-sync-memory",
         "reference-sync-sqlite",
     )
