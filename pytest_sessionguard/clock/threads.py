@@ -270,6 +270,19 @@ def _start_here(self: threading.Thread, turns: Turns, runner: Runner, *, is_virt
         turns.runners[runner.ident] = runner
 
 
+_start_new_thread = _thread.start_new_thread
+
+
+def start_new_thread(function: Any, args: Any, kwargs: Any = None, /) -> int:
+    """Start a thread by way of `_thread`; a virtual thread starts a virtual one."""
+    if me() is None or READINGS.keeps_real_time[sys._getframe(1).f_globals.get("__name__", "")]:
+        return _start_new_thread(function, args, {} if kwargs is None else kwargs)
+    thread = threading.Thread(target=function, args=args, kwargs=kwargs, daemon=True)
+    start_virtual(thread)
+    assert thread.ident is not None
+    return thread.ident
+
+
 def _first_turn(self: threading.Thread, turns: Turns, runner: Runner, own_run: Any) -> None:
     """Run a thread's `run`, as it was before the start, from its first turn on."""
     attributes = vars(self)
@@ -362,6 +375,7 @@ def _patches() -> list[tuple[Any, str, Any]]:
     thread = threading.Thread
     base_time = SimpleNamespace(**{**vars(time), "monotonic": _monotonic})
     return [
+        (_thread, "start_new_thread", start_new_thread),
         (threading, "Lock", VirtualLock),
         (threading, "_allocate_lock", VirtualLock),
         (threading, "RLock", VirtualRLock),
@@ -382,6 +396,7 @@ def _patches() -> list[tuple[Any, str, Any]]:
 
 PATCHES: Final = _patches()
 _LOCK_PLACES: Final = (
+    (_thread, "start_new_thread"),
     (threading, "Lock"),
     (threading, "_allocate_lock"),
     (threading, "RLock"),

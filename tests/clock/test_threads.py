@@ -803,3 +803,16 @@ def test_a_limit_cuts_a_wait_off_and_tells_of_a_deadlock_that_was_kept_secret(cl
 def test_without_a_clock_nothing_is_limited_or_mixed() -> None:
     with threads.Limit(1), threads.mixed(1):
         time.sleep(0.0001)
+
+
+def test_a_thread_of_the_module_below_is_virtual_too(clock: VirtualClock) -> None:
+    done = threading.Event()
+
+    def act(seconds: float, *, then: threading.Event) -> None:
+        time.sleep(seconds)
+        then.set()
+
+    assert _thread.start_new_thread(act, (5,), {"then": done}) != threading.get_ident()
+    assert not done.wait(4.999)
+    assert done.wait(1)
+    assert clock.virtual_elapsed_us == 5_000_000
