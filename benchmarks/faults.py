@@ -21,13 +21,21 @@ import sys
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pytest_sessionguard.core.faults import Fault
+from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.crash import explore, record
 from pytest_sessionguard.crash.explorer import work_folder
 from pytest_sessionguard.crash.processes import kill_once
+from pytest_sessionguard.faults import Point
+from pytest_sessionguard.faults.injector import Injector
+from pytest_sessionguard.run import fault_sweeps, scenario_files
+from pytest_sessionguard.run.runner import Runner
+from pytest_sessionguard.target.profile import load
 
 Samples = dict[str, list[float]]
 Mark = Callable[[Hashable], None]
@@ -158,6 +166,65 @@ def _failing(rng: random.Random) -> Iterator[None]:
             setattr(os, name, real[name])
 
 
+def kth_calls(rounds: int) -> Samples:
+    """Let each of the twelve calls of a hook fail in turn, a whole judged case for each; and ask the injector alone."""
+    runner, plan = _twelve("reference-sync-memory", Fault(kind="fail_call", subject="close", at=None))
+    return _per_fault(rounds, runner, plan, "kth_call", [fault_sweeps.struck_at(plan, k) for k in range(1, 13)]) | _raw(
+        rounds
+    )
+
+
+def kth_awaits(rounds: int) -> Samples:
+    """Cancel each of twelve operations at its first suspension, a whole judged case for each."""
+    runner, plan = _twelve("reference-async-memory")
+    cases = []
+    for number in range(12):
+        steps = list(plan.scenario.steps)
+        steps[number] = replace(steps[number], cancel_at=1)  # type: ignore[arg-type]  # a step that stands alone
+        cases.append(replace(plan, scenario=replace(plan.scenario, steps=tuple(steps))))
+    return _per_fault(rounds, runner, plan, "kth_await", cases)
+
+
+def _twelve(name: str, *faults: Fault) -> tuple[Runner, Plan]:
+    """Return a story of twelve deletions, each of which calls a hook, after twelve sessions are made."""
+    made = "\n".join(f"  - create: {{as: s{number}}}" for number in range(12))
+    ended = "\n".join(f"  - delete: s{number}" for number in range(12))
+    text = f"scenario: Twelve calls\nversion: 1\nstart:\n{made}\nsteps:\n{ended}\n"
+    scenario = replace(scenario_files.load("twelve.session.yaml", text), faults=faults)
+    return Runner(load(name)), Plan(scenario=scenario)
+
+
+def _per_fault(rounds: int, runner: Runner, plan: Plan, name: str, cases: list[Plan]) -> Samples:
+    """Return faults a second and what one costs over a run in which nothing goes wrong, as median of `rounds`."""
+    plain = replace(plan, scenario=replace(plan.scenario, faults=()))
+    runner.run(plain)
+    samples: Samples = {f"{name}_per_s": [], f"{name}_over_plain_run_ratio": []}
+    for _ in range(rounds):
+        plain_s = min(_timed(lambda: runner.run(plain))[1] for _ in range(12))
+        ran, spent_s = _timed(lambda: [runner.run(case) for case in cases])
+        if any(case.status == "violated" for case in ran):
+            raise SystemExit(f"{name}: a violation where none is")
+        struck = sum(len(case.fired) + case.cancelled for case in ran)
+        samples[f"{name}_per_s"].append(struck / spent_s)
+        samples[f"{name}_over_plain_run_ratio"].append(spent_s / len(cases) / plain_s)
+    return samples
+
+
+def _raw(rounds: int) -> Samples:
+    """Return how many chances a second the injector alone answers: no manager, no model."""
+    point, chances = Point("hook", "close"), 12_000
+    samples: Samples = {"injector_faults_per_s": []}
+    for _ in range(rounds):
+        began = time.perf_counter()
+        for number in range(chances // 12):
+            injector = Injector([Fault(kind="fail_call", subject="close", at=1 + number % 12)])
+            injector.armed = True
+            for _ in range(12):
+                injector.at(point, "before")
+        samples["injector_faults_per_s"].append(chances / 12 / (time.perf_counter() - began))
+    return samples
+
+
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     began = time.perf_counter()
     result = work()
@@ -180,6 +247,8 @@ def _stores() -> ModuleType:
 FIGURES: dict[str, Callable[[int], Samples]] = {
     "crash_states": crash_states,
     "durability_bugs": durability_bugs,
+    "kth_calls": kth_calls,
+    "kth_awaits": kth_awaits,
 }
 
 

@@ -21,6 +21,7 @@ class Injector:
     def __init__(self, faults: Iterable[Fault]) -> None:
         self._faults: tuple[tuple[Fault, FaultKind], ...] = ()
         self._ports: frozenset[str] = frozenset()
+        self._at: dict[tuple[str, str], list[tuple[int, Fault, FaultKind]]] = {}
         self._lock = threading.Lock()
         self.armed = False
         self.fired: list[Fired] = []
@@ -32,6 +33,9 @@ class Injector:
         with self._lock:
             self._faults += tuple((fault, kinds()[fault.kind]) for fault in faults)
             self._ports = frozenset(kind.port for _, kind in self._faults)
+            self._at = {}
+            for number, (fault, kind) in enumerate(self._faults):
+                self._at.setdefault((kind.port, fault.when), []).append((number, fault, kind))
             self.chances += [0] * (len(self._faults) - len(self.chances))
 
     def wants(self, port: str) -> bool:
@@ -40,14 +44,14 @@ class Injector:
 
     def at(self, point: Point, when: str) -> Effect | None:
         """Return what happens at a chance, before or after its effect; None: nothing."""
-        if not self.armed or point.port not in self._ports:
+        faults = self._at.get((point.port, when)) if self.armed else None
+        if not faults:
             return None
         with self._lock:
-            for number, (fault, kind) in enumerate(self._faults):
-                if kind.port != point.port or fault.when != when or not kind.has_chance(fault, point):
+            for number, fault, kind in faults:
+                if not kind.has_chance(fault, point):
                     continue
-                self.chances[number] += 1
-                chance = self.chances[number]
+                self.chances[number] = chance = self.chances[number] + 1
                 if chance == fault.at or (fault.lasting and fault.at is not None and chance > fault.at):
                     self.fired.append(Fired(fault=fault, chance=chance, point=str(point)))
                     return kind.effect(fault, point)

@@ -102,3 +102,15 @@ def test_a_fault_reads_as_it_would_be_written() -> None:
     fault = Fault(kind="io_error", subject="EIO", at=None, lasting=True, when="after", options=options_of({"a": "b"}))
     assert str(fault) == "{io_error: EIO, at: every, lasting: true, when: after, a: b}"
     assert str(Fault(kind="pause", subject=5, at=3)) == "{pause: 5us, at: 3}"
+
+
+def test_faults_that_are_added_later_count_their_own_chances() -> None:
+    first, second = Fault(kind="fail_call", subject="close", at=1), Fault(kind="fail_call", subject="close", at=2)
+    injector = Injector([first])
+    injector.armed = True
+    point = Point("hook", "close")
+    assert injector.at(point, "before") is not None
+    injector.add([second])
+    assert [injector.at(point, "before") is not None for _ in range(3)] == [False, True, False]
+    assert injector.chances == [4, 3]
+    assert [one.fault for one in injector.fired] == [first, second]
