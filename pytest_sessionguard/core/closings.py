@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_sessionguard.core.history import Event, Note
@@ -12,9 +12,11 @@ from pytest_sessionguard.core.model import state as states
 from pytest_sessionguard.core.model.moments import ALIVE, Moment
 from pytest_sessionguard.core.model.state import Record
 from pytest_sessionguard.core.operations import Ok, SessionId, Unknown
+from pytest_sessionguard.core.quick import quick, replace
 from pytest_sessionguard.core.values import UNSET
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Closings:
     """Resources by name.

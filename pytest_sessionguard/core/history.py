@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from pytest_sessionguard.core.operations import Operation, Outcome, SessionId
+from pytest_sessionguard.core.quick import quick
 from pytest_sessionguard.core.values import UNSET, Unset
 from pytest_sessionguard.errors import did_you_mean
 
@@ -26,6 +27,7 @@ class Stamp:
     mono_us: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One operation from its call to its answer.
@@ -55,6 +57,7 @@ CRASHES: Final = {"killed": "kill", "power-lost": "power-loss"}
 NOTE_KINDS: Final = ("restarted", *CRASHES, "closed", "hook", "clock")
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Something that happened beside the calls.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from pytest_sessionguard.core import policy as policies
@@ -29,6 +29,7 @@ from pytest_sessionguard.core.model import Alternative, Ask, Model, State, Timel
 from pytest_sessionguard.core.model import state as states
 from pytest_sessionguard.core.operations import Ok, SessionId
 from pytest_sessionguard.core.policy import KEYS
+from pytest_sessionguard.core.quick import quick, replace
 from pytest_sessionguard.core.undeclared import other_policies
 from pytest_sessionguard.core.values import UNSET
 
@@ -37,6 +38,7 @@ __all__ = ["SCRIBBLE", "WORLDS_MAX", "Examination", "Finding", "begin", "is_scri
 _WRITES: Final = frozenset({"update", "save", "put", "append"})
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
     """What is known after some entries of a history.

@@ -7,12 +7,12 @@ only as far as the next answer makes it necessary.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from pytest_sessionguard.core.history import Entry, Event, order_of
 from pytest_sessionguard.core.model import Ask, Model, State
 from pytest_sessionguard.core.operations import Answer, Ok, Refused, SessionId, Unknown
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET, Unset
 
 # More worlds than this at once are not followed: the history is undecided.

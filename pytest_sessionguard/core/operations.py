@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields
 from typing import Final, TypeAlias
 
+from pytest_sessionguard.core.quick import quick
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, show
 
 SessionId: TypeAlias = Hashable
@@ -104,6 +105,7 @@ RESULTS: Final = (
 KINDS: Final = ("missing", "exists", "limit", "conflict", "expired", "corrupt", "busy", "closed", "invalid")
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One call, as the client meant it: only what is given is handed over.
@@ -138,6 +140,7 @@ class Operation:
         return f"{self.verb}({', '.join(given)})"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a manager said, facet by facet; UNSET where it said nothing of it.

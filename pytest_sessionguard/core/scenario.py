@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeVar
 
 from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.faults import Fault as InjectedFault
+from pytest_sessionguard.core.quick import quick, replace
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
 from pytest_sessionguard.errors import Fault, HarnessError, UsageError
 
@@ -188,6 +189,7 @@ def variables_of(value: Any) -> Iterator[str]:
 # -- steps ----------------------------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One verb that stands alone: an operation, `advance`, `set_clock`, `restart`, `expect` or `call`.

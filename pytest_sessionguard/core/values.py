@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Final
 
 
@@ -42,6 +42,25 @@ class FrozenMap(Mapping[Any, Any]):
 
     def __getitem__(self, key: Any) -> Any:
         return self._entries[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._entries
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return the value of a key, or the default where it is not there."""
+        return self._entries.get(key, default)
+
+    def keys(self) -> KeysView[Any]:
+        """Return the keys."""
+        return self._entries.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the values."""
+        return self._entries.values()
+
+    def items(self) -> ItemsView[Any, Any]:
+        """Return the keys with their values."""
+        return self._entries.items()
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._entries)

@@ -10,12 +10,13 @@ import re
 import uuid
 import zlib
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_sessionguard.core.history import Event, Stamp
 from pytest_sessionguard.core.operations import Ok, Operation
 from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.quick import quick, replace
 from pytest_sessionguard.core.scenario import Place, RawId, Step
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, show
 from pytest_sessionguard.errors import Fault, UsageError, did_you_mean
@@ -41,6 +42,7 @@ _WHERE_SESSIONS_STAND = re.compile(
 _READS = frozenset({"get", "exists", "ttl", "is_expired", "history", "health", "list", "count", "metrics"})
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What was last told of one session."""

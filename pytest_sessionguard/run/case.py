@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
 from types import CodeType
 from typing import Any, Final, assert_never
 
@@ -18,6 +17,7 @@ from pytest_sessionguard.core import scenario as scenarios
 from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Answer, Ok, Operation, Unknown
 from pytest_sessionguard.core.plan import Plan
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.scenario import AnyStep, Eventually, Parallel, Place, Repeat, Step
 from pytest_sessionguard.core.schedule import Scheduler
 from pytest_sessionguard.core.switches import Switch

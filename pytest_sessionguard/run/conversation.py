@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -18,6 +17,7 @@ from pytest_sessionguard.core.judging import Examination, begin, with_undeclared
 from pytest_sessionguard.core.model import Model
 from pytest_sessionguard.core.operations import Failed, Ok, Operation
 from pytest_sessionguard.core.plan import Plan
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.scenario import Place
 from pytest_sessionguard.core.values import UNSET
 from pytest_sessionguard.core.violation import ViolationFound, kind_of

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core.history import Entry, Event, History, Note, Stamp, history, order_of
 from pytest_sessionguard.core.operations import Operation, Outcome
+from pytest_sessionguard.core.quick import quick
 from pytest_sessionguard.core.values import UNSET, Unset
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
     """An operation that was called and has not answered yet."""

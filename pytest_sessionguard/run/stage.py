@@ -352,7 +352,7 @@ class Stage:
     def gives_session(self, verb: str) -> bool:
         """Say whether the operation answers a session object."""
         templates = self.profile.operations.get(verb)
-        return bool(templates) and templates[-1].result == "session"  # type: ignore[index] # a FrozenMap of tuples
+        return bool(templates) and templates[-1].result == "session"
 
     def _is_fresh(self, client: str, session_id: Hashable) -> bool:
         held_at = self._held_at.get((client, session_id), -1)

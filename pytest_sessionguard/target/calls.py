@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from pytest_sessionguard.core.operations import Answer, Ok, Operation, Outcome
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, freeze, thaw
 from pytest_sessionguard.errors import UsageError, did_you_mean
 from pytest_sessionguard.target import placeholders, session_objects

@@ -11,7 +11,7 @@ sequential specification of an object as a set of legal histories.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_sessionguard.core.model.cases import keeping
 from pytest_sessionguard.core.model.crashes import crashed, expires, survives
@@ -23,6 +23,7 @@ from pytest_sessionguard.core.model.sessions import on_session
 from pytest_sessionguard.core.model.state import EXPIRED, GONE, LIVE, Ask, Record, State, standing
 from pytest_sessionguard.core.operations import Ok, Outcome, Unknown
 from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET
 
 __all__ = ["Alternative", "Ask", "Model", "Record", "State", "Timeline"]

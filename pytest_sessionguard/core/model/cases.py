@@ -7,7 +7,6 @@ more than one open, each is a world of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from pytest_sessionguard.core.model import blame, moments
@@ -27,6 +26,7 @@ from pytest_sessionguard.core.model.state import (
 )
 from pytest_sessionguard.core.operations import Answer
 from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET
 
 NOTHING: frozenset[str] = frozenset({"none", "false", "empty"})

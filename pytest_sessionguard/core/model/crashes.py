@@ -5,12 +5,12 @@ What survives is as before.  What does not may be as it was at any time before: 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from pytest_sessionguard.core.history import CRASHES
 from pytest_sessionguard.core.model.state import EXPIRED, GONE, LIVE, Record, limits
 from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET
 
 SURVIVES: Final = ("nothing", "restart", "kill", "power-loss")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 from pytest_sessionguard.core.model import room, timeouts
@@ -12,6 +11,7 @@ from pytest_sessionguard.core.model.cases import bound, cases, died, facets_of, 
 from pytest_sessionguard.core.model.expecting import Alternative, Facet, same
 from pytest_sessionguard.core.model.state import EXPIRED, GONE, LIVE, Ask, Record, State
 from pytest_sessionguard.core.operations import Answer
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET, Unset, show
 
 _ODD_LENGTH: Final = 128

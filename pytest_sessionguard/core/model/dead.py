@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from pytest_sessionguard.core.model import blame, live, room
 from pytest_sessionguard.core.model.cases import NOTHING, died, fresh_id, keeping, overdue, own_id, seen, visible
@@ -12,6 +11,7 @@ from pytest_sessionguard.core.model.missing import missing
 from pytest_sessionguard.core.model.moments import ALIVE
 from pytest_sessionguard.core.model.state import EXPIRED, GONE, LIVE, Ask, Record, State, standing
 from pytest_sessionguard.core.operations import Answer
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET, Unset, show
 
 

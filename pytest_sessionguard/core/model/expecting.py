@@ -8,11 +8,13 @@ from typing import Any, Final, TypeAlias
 
 from pytest_sessionguard.core.model.state import State
 from pytest_sessionguard.core.operations import Answer, Ok, Outcome, Refused
+from pytest_sessionguard.core.quick import quick
 from pytest_sessionguard.core.values import UNSET, show
 
 After: TypeAlias = Callable[[Answer | None], Iterable[State]]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Facet:
     """One part of an answer: what it must be if it is told at all.
@@ -20,24 +22,29 @@ class Facet:
     Attributes:
         name: of the Answer's field.
         test: says whether a told value is right.
-        says: the expected value, for the reader.
+        says: the expected value, for the reader, or what makes that text where somebody reads it.
         property: what a wrong value breaks.
     """
 
     name: str
     test: Callable[[Any], bool]
-    says: str
+    says: str | Callable[[], str]
     property: str
+
+    def said(self) -> str:
+        """The expected value, for the reader."""
+        return self.says if isinstance(self.says, str) else self.says()
 
 
 def same(name: str, value: Any, property_name: str) -> Facet:
     """Expect the very value."""
-    return Facet(name, lambda told: bool(told == value), show(value), property_name)
+    return Facet(name, lambda told: bool(told == value), lambda: show(value), property_name)
 
 
 _NOT_THERE: Final = frozenset({"missing", "expired"})
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
     """One answer that is allowed.
@@ -100,7 +107,7 @@ class Alternative:
         told = [facet for facet in self.facets if getattr(given, facet.name) is not UNSET]
         if not told:
             told = [facet for facet in self.facets if facet.name in _TELLING]
-        said = dict.fromkeys(f"{facet.name}={facet.says}" for facet in told)
+        said = dict.fromkeys(f"{facet.name}={facet.said()}" for facet in told)
         return "ok" + (f": {', '.join(said)}" if said else "")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 from pytest_sessionguard.core.model import blame, timeouts, writing
@@ -21,6 +20,7 @@ from pytest_sessionguard.core.model.cases import (
 from pytest_sessionguard.core.model.expecting import Alternative, Facet, same
 from pytest_sessionguard.core.model.state import EXPIRED, GONE, Ask, Record, State, left_between_us
 from pytest_sessionguard.core.operations import Answer
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET, Unset
 
 _SECOND_US: Final = 1_000_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from pytest_sessionguard.core.model import blame
@@ -23,6 +22,7 @@ from pytest_sessionguard.core.model.state import (
 )
 from pytest_sessionguard.core.model.views import concerned, counting, listing, measuring
 from pytest_sessionguard.core.operations import Answer
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import Unset
 
 # -- sweep and clear -------------------------------------------------------------------------------------------------

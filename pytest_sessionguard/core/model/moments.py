@@ -8,10 +8,11 @@ say is certain, and what they dispute is free.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from pytest_sessionguard.core.history import Stamp
+from pytest_sessionguard.core.quick import quick, replace
 
 Reading: TypeAlias = tuple[int, int]
 Moment: TypeAlias = tuple[Reading, ...]
@@ -79,6 +80,7 @@ def _is_blurred(start_low: int, start_high: int, timeout_us: int) -> bool:
     return bool(start_low % EXACT_STEP_US or start_high % EXACT_STEP_US or timeout_us % EXACT_STEP_US)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """What is known of the policy's clock so far.

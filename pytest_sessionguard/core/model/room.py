@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations
 from math import comb
 from typing import Any, Final
@@ -13,6 +12,7 @@ from pytest_sessionguard.core.model.cases import died, keeping, purged
 from pytest_sessionguard.core.model.expecting import Alternative
 from pytest_sessionguard.core.model.moments import ALIVE, DEAD, Moment
 from pytest_sessionguard.core.model.state import GONE, LIVE, Ask, Record, State, limits, standing, tagged
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET
 
 

@@ -7,7 +7,7 @@ what is noted for the reader (`Record.since`, `Record.renewed`) are one world.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pytest_sessionguard.core.history import Event
@@ -15,6 +15,7 @@ from pytest_sessionguard.core.model import moments
 from pytest_sessionguard.core.model.moments import ALIVE, DEAD, EITHER, Moment
 from pytest_sessionguard.core.operations import SessionId
 from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.quick import quick, replace
 from pytest_sessionguard.core.values import UNSET, Unset
 
 LIVE: Final = "live"
@@ -32,6 +33,7 @@ class Phantom:
         return f"<unknown id {self.number}>"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One session that was made, whatever became of it.
@@ -82,6 +84,7 @@ class Record:
         return session_id == self.id or session_id in self.names
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class State:
     """All sessions ever made, by id, and what the manager itself is at.
@@ -134,6 +137,7 @@ class State:
         return Phantom(len(self.records))
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One operation as the rules see it.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pytest_sessionguard.core.model.state import EXPIRED, Ask, Record
 from pytest_sessionguard.core.operations import Operation
 from pytest_sessionguard.core.policy import Policy
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET, Unset
 
 

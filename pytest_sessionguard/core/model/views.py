@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import permutations
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from pytest_sessionguard.core.model.expecting import Alternative, Facet
 from pytest_sessionguard.core.model.moments import ALIVE, DEAD
 from pytest_sessionguard.core.model.state import GONE, LIVE, Ask, Phantom, Record, State, standing
 from pytest_sessionguard.core.operations import Answer, SessionId
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import FrozenMap, Unset
 
 _SECOND_US: Final = 1_000_000

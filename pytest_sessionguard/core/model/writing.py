@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from pytest_sessionguard.core.model import blame, moments
@@ -19,6 +18,7 @@ from pytest_sessionguard.core.model.cases import (
 from pytest_sessionguard.core.model.expecting import Alternative, Facet, same
 from pytest_sessionguard.core.model.state import GONE, Ask, Record, State
 from pytest_sessionguard.core.operations import Answer
+from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET, FrozenMap
 
 _CONFLICT = frozenset({"conflict"})

@@ -17,6 +17,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from typing import Final, Protocol, TypeAlias, TypeVar
 
@@ -147,6 +148,7 @@ class StoreKind:
     build: Callable[[str | None], Store]
 
 
+@cache
 def kinds() -> dict[str, StoreKind]:
     """Return every kind of store of this folder by its name, sorted."""
     modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
