@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sessionguard.core.policy import Policy
-from pytest_sessionguard.core.values import EMPTY, FrozenMap
+from pytest_sessionguard.core.values import EMPTY, FrozenMap, freeze, thaw
 from pytest_sessionguard.target.placeholders import names_in
 from pytest_sessionguard.target.templates import Argument, Template
 
@@ -139,15 +139,16 @@ class Profile:
     @property
     def placeholders(self) -> frozenset[str]:
         """The placeholders that `args` and the templates' literals hand over: figures that may be chosen for a case."""
-        return _placeholders(self.args, self.operations)
+        # Frozen here: arguments may be tables and lists, which nobody can look up by.
+        return _placeholders(freeze(dict(self.args)), self.operations)
 
 
 @lru_cache(maxsize=64)
-def _placeholders(args: FrozenMap, operations: FrozenMap) -> frozenset[str]:
+def _placeholders(args: Hashable, operations: FrozenMap) -> frozenset[str]:
     literals: list[Hashable] = [
         argument.literal
         for templates in operations.values()
         for template in templates
         for argument in template.handed_over
     ]
-    return frozenset(names_in(dict(args)) + names_in(literals))
+    return frozenset(names_in(thaw(args)) + names_in(literals))
