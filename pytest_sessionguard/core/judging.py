@@ -25,7 +25,7 @@ from pytest_sessionguard.core.findings import (
 )
 from pytest_sessionguard.core.history import CRASHES, Entry, Event, History, Note, Stamp, order_of
 from pytest_sessionguard.core.linearizability import WORLDS_MAX, batches, deduped, linearize, parts
-from pytest_sessionguard.core.model import Alternative, Ask, Model, State, Timeline
+from pytest_sessionguard.core.model import Alternative, Ask, Model, State, Timeline, timeouts
 from pytest_sessionguard.core.model import state as states
 from pytest_sessionguard.core.operations import Ok, SessionId
 from pytest_sessionguard.core.policy import KEYS
@@ -157,6 +157,7 @@ class Examination:
             in_flight=sum(other.operation.verb == "create" for other in others),
             about=about,
             undisturbed_us=self.timeline.undisturbed_us(event.called),
+            back_us=self.timeline.back_us,
         )
 
     def _noted(self, note: Note) -> Examination:
@@ -267,9 +268,15 @@ class Examination:
         proven = dict(self.exercised)
         names = ["lifecycle.errors"]
         proved = alternative.proves or alternative.property
+        operation = event.operation
         if proved != "lifecycle.errors":
             names.append(proved)
-        operation = event.operation
+        if proved == "limit.eviction":
+            names.append("limit.enforced")
+        if operation.verb == "list" and state.records:
+            names.append("lifecycle.views-agree")
+        if proved != "lifecycle.edge-values" and timeouts.is_declared_edge(operation, self.model.policy):
+            names.append("lifecycle.edge-values")
         if operation.verb != "create" and operation.id is not UNSET and state.find(operation.id) is None:
             names.append("security.fixation")
         if isinstance(event.outcome, Ok):

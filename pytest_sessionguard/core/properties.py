@@ -124,7 +124,7 @@ _ROWS: Final = (
     ),
     (
         "expiry.boundary",
-        f"create {_LOOK} {_TIMEOUT}",
+        f"create {_LOOK} {_TIMEOUT} exact",
         "Just before the timeout a session lives; at it and after it, it is as `at_timeout` says.",
         "a session was looked at within a millisecond of its timeout",
     ),
@@ -192,7 +192,7 @@ _ROWS: Final = (
         "limit.enforced",
         "create policy.limit",
         "There are never more sessions than the limit.",
-        "a create was refused at the limit",
+        "a create was refused at the limit, or a session was seen to have made room",
     ),
     (
         "limit.released",
@@ -451,6 +451,7 @@ EXTRAS: Final[Mapping[str, str]] = {
     "probes": "a probe (`[probes]`)",
     "version": "a version of the session (`[session] version`)",
     "evicts": "at_limit that evicts",
+    "exact": "deadlines finer than a whole unit (no `granularity`)",
 }
 
 
@@ -486,6 +487,8 @@ def _met(word: str, policy: Policy, offered: set[str]) -> bool:
         )
     if word == "evicts":
         return policy.limit is not None and policy.at_limit.startswith("evict")
+    if word == "exact":
+        return not policy.granularity_us  # One unit either side of a deadline is not judged.
     return word in offered
 
 

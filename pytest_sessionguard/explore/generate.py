@@ -71,7 +71,7 @@ def sequential(repertoire: Repertoire, rng: random.Random, title: str) -> Progra
     calls.look_at_all()
     if "drain" in has:
         calls.drain()
-    invariants = ("data.isolation",) if "isolation" in has and "get" in repertoire.looks else ()
+    invariants = ("data.isolation",) if "isolation" in has else ()
     return Program(title=title, prefix=draft.take(), figures=figures, invariants=invariants)
 
 

@@ -185,6 +185,29 @@ def test_what_was_put_to_the_test_is_counted() -> None:
 @pytest.mark.parametrize(
     ("name", "story"),
     [
+        (
+            "limit.enforced",
+            begun(limit=1, at_limit="evict-any").did("create", "s2", ok(id="s2")).did("get", "s1", NONE),
+        ),
+        ("lifecycle.views-agree", begun().did("list", None, ok(ids=["s1"]))),
+        ("lifecycle.edge-values", begun(none_timeout="never").did("create", "s2", ok(id="s2"), timeout_us=None)),
+        ("lifecycle.edge-values", begun(zero_timeout="default").did("touch", "s1", ok(found=True), timeout_us=0)),
+        ("expiry.clock-back", begun(clock="monotonic").advance(60).set_clock(-3600).did("get", "s1", LIVES)),
+    ],
+)
+def test_what_has_been_shown_is_counted(name: str, story: Story) -> None:
+    found = story.judged()
+    assert found.legal
+    assert name in found.exercised
+
+
+@pytest.mark.parametrize(
+    ("name", "story"),
+    [
+        ("lifecycle.edge-values", begun().did("touch", "s1", ok(found=True), timeout_us=0)),
+        ("lifecycle.views-agree", Story(policy()).did("list", None, ok(ids=[]))),
+        ("expiry.clock-back", begun(clock="monotonic").advance(60).set_clock(3600).did("get", "s1", LIVES)),
+        ("expiry.clock-back", begun(clock="monotonic").set_clock(-60).did("touch", "s1", ok()).did("get", "s1", LIVES)),
         ("sweep.complete", begun().did("sweep", None, ok(count=0))),
         ("sweep.background", begun(model={"background": True}, sweep_interval=60).did("start", None, ok())),
         ("lifecycle.id-reuse", begun().did("create", "s2", ok(id="s2"))),
@@ -360,3 +383,8 @@ def test_an_instant_told_late_is_no_set_back() -> None:
 
 def test_every_operation_has_a_rule() -> None:
     assert set(VERBS) >= EVERYTHING
+
+
+def test_a_monotonic_session_that_a_clock_set_back_has_ended_is_told_as_such() -> None:
+    story = begun(clock="monotonic").advance(60).set_clock(-3600).did("get", "s1", NONE)
+    assert story.broken == "expiry.clock-back"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,11 @@ def test_any_one_of_the_words_of_a_need_is_enough() -> None:
     assert meets("get|exists", policy(), ["exists"], [])
     assert meets("policy.limit|hook.close", policy(), [], ["hook.close"])
     assert not meets("get|exists", policy(), ["touch"], [])
+
+
+def test_a_boundary_is_claimed_only_where_it_can_be_judged() -> None:
+    assert meets("exact", policy(), [], [])
+    assert not meets("exact", replace(policy(), granularity_us=1_000_000), [], [])
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def presence(record: Record, ask: Ask) -> str:
     for happened, name in _SINCE:
         if happened in record.since:
             return name
-    if len(ask.now) > len(record.active):
+    if _set_back_since(record, ask):
         return "expiry.clock-back"
     policy = ask.policy
     left = left_us(record, ask.now, policy)
@@ -60,6 +60,13 @@ def presence(record: Record, ask: Ask) -> str:
             return "expiry.per-session"
         return "expiry.not-early"
     return own(ask.verb)
+
+
+def _set_back_since(record: Record, ask: Ask) -> bool:
+    """Say whether the wall clock was set back since the session was last active."""
+    if ask.policy.clock == "monotonic":
+        return ask.back_us is not None and record.active[0][1] < ask.back_us and bool(list(limits(record, ask.policy)))
+    return len(ask.now) > len(record.active)
 
 
 def own(verb: str) -> str:
@@ -132,7 +139,7 @@ def _deadline(record: Record, ask: Ask) -> str:
     """Name the property of the deadline that a session, not yet seen dead, has passed."""
     assert record.phase == LIVE
     left = left_us(record, ask.now, ask.policy)
-    if len(ask.now) > len(record.active):
+    if _set_back_since(record, ask):
         return "expiry.clock-back"
     if left is not None and -NEAR_US <= left <= ask.policy.granularity_us:
         return "expiry.boundary"

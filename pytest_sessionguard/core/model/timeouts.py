@@ -25,6 +25,14 @@ def must_be_refused(operation: Operation, policy: Policy) -> bool:
     return _meaning(asked, policy) == "error"
 
 
+def is_declared_edge(operation: Operation, policy: Policy) -> bool:
+    """Say whether a timeout of 0 or None is asked for, and the policy says what that means."""
+    asked = operation.timeout_us
+    if isinstance(asked, Unset) or (asked is not None and asked != 0):
+        return False
+    return operation.verb in ("create", "touch") and _meaning(asked, policy) != "undeclared"
+
+
 def may_begin_anew(operation: Operation, policy: Policy) -> bool:
     """Say whether a timeout given to a session that lives may count from now: where nothing but a lifetime is promised.
 
