@@ -143,6 +143,8 @@ class Examination:
         timeline = self.timeline.seen(stamp)
         if timeline.backs == self.timeline.backs or last is None:
             return replace(self, timeline=timeline)
+        if timeline.monotonic:  # It has not noticed.
+            return replace(self, timeline=timeline, states=tuple(states.tagged(one, "set-back") for one in self.states))
         before = self.timeline.moment(last, last)
         worlds = deduped(self.model.clock_set_back(state, before) for state in self.states)
         return replace(self, timeline=timeline, states=worlds)
@@ -157,7 +159,6 @@ class Examination:
             in_flight=sum(other.operation.verb == "create" for other in others),
             about=about,
             undisturbed_us=self.timeline.undisturbed_us(event.called),
-            back_us=self.timeline.back_us,
         )
 
     def _noted(self, note: Note) -> Examination:

@@ -16,6 +16,7 @@ from pytest_sessionguard.explore.repertoire import OWNERS, SECOND_US
 _HOUR_US: Final = 3_600 * SECOND_US
 # Longer than this nobody waits for a session to expire: a cleaner may come by very often until then.
 _WAITED_MAX_US: Final = 30 * 24 * _HOUR_US
+_WRITES: Final = frozenset({"update", "save", "put", "append"})
 _KEEPING: Final = frozenset({"get", "touch", "update", "save", "put", "append", "use", "resume"})
 _ENDS: Final = frozenset({"delete", "pop", "expire"})
 _STRANGERS: Final = ("nobody", "stranger-1", "x")
@@ -38,6 +39,7 @@ class Calls:
         self._has = has
         self._verbs = verbs
         self._quiet = tuple(verb for verb in self._repertoire.looks if not self._policy.renews(verb))
+        self._writes = tuple(verb for verb in self._repertoire.verbs if verb in _WRITES)
         self._ids: list[str] = []
         self._versions: dict[str, list[str]] = {}
 
@@ -67,6 +69,15 @@ class Calls:
             self.create()
         else:
             self.operation()
+
+    def contested(self) -> Sketch | None:
+        """Draw a session that several clients are to write at once; None where nothing can be written."""
+        living = self.draft.living()
+        return self._rng.choice(living) if living and self._writes else None
+
+    def write(self, sketch: Sketch) -> None:
+        """Add an operation that writes the session's data."""
+        self._on_session(self._rng.choice(self._writes), sketch)
 
     def operation(self) -> None:
         """Add one of the operations."""

@@ -48,6 +48,10 @@ _STEPS_MAX: Final = 14
 _AT_ONCE_MAX: Final = 6
 _CROWDED: Final = 0.01
 
+# The share of programs in which the first clients begin with a write of the same session.
+_CONTESTED: Final = 0.25
+_CONTENDERS: Final = 2
+
 
 def features(rng: random.Random) -> frozenset[str]:
     """Draw the features of one program."""
@@ -89,6 +93,8 @@ def concurrent(repertoire: Repertoire, rng: random.Random, title: str) -> Progra
         calls.advance()
     prefix = draft.take()
     known = list(draft.sketches)
+    # Two writes of one session overlap seldom by chance alone.
+    contested = calls.contested() if rng.random() < _CONTESTED else None
     clients: list[tuple[AnyStep, ...]] = []
     number_max = rng.choice((2, 2, 2, 2, 3, 3, CLIENTS_MAX))
     left = CLIENTS_MAX * OPERATIONS_MAX if rng.random() < _CROWDED else _AT_ONCE_MAX
@@ -97,8 +103,11 @@ def concurrent(repertoire: Repertoire, rng: random.Random, title: str) -> Progra
         draft.client = chr(ord("A") + number)
         count = min(rng.choice((1, 1, 1, 2, 2, 3, OPERATIONS_MAX)), left - (number_max - number - 1))
         left -= count
-        for _ in range(count):
-            calls.at_once()
+        for at in range(count):
+            if contested is not None and at == 0 and number < _CONTENDERS:
+                calls.write(contested)
+            else:
+                calls.at_once()
         clients.append(draft.take())
         known += [one for one in draft.sketches if one not in known]
     draft.client = ""

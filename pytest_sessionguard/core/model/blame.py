@@ -52,7 +52,7 @@ def presence(record: Record, ask: Ask) -> str:
     policy = ask.policy
     left = left_us(record, ask.now, policy)
     if left is not None and ask.now[0][1] > record.created[0][1]:
-        if left <= max(NEAR_US, policy.granularity_us):
+        if left <= max(_near_us(ask), policy.granularity_us):
             return "expiry.boundary"
         if record.renewed and _over_without_activity(record, ask):
             return "expiry.touch-renews"
@@ -62,10 +62,18 @@ def presence(record: Record, ask: Ask) -> str:
     return own(ask.verb)
 
 
+def _near_us(ask: Ask) -> int:
+    """Return how near to a deadline is at it: an operation that takes its time comes no nearer than that.
+
+    Units: microseconds.
+    """
+    return NEAR_US + ask.now[0][1] - ask.now[0][0]
+
+
 def _set_back_since(record: Record, ask: Ask) -> bool:
     """Say whether the wall clock was set back since the session was last active."""
     if ask.policy.clock == "monotonic":
-        return ask.back_us is not None and record.active[0][1] < ask.back_us and bool(list(limits(record, ask.policy)))
+        return "set-back" in record.since and any(True for _ in limits(record, ask.policy))
     return len(ask.now) > len(record.active)
 
 
@@ -141,7 +149,7 @@ def _deadline(record: Record, ask: Ask) -> str:
     left = left_us(record, ask.now, ask.policy)
     if _set_back_since(record, ask):
         return "expiry.clock-back"
-    if left is not None and -NEAR_US <= left <= ask.policy.granularity_us:
+    if left is not None and -_near_us(ask) <= left <= ask.policy.granularity_us:
         return "expiry.boundary"
     if record.timeout_us is not UNSET:
         return "expiry.per-session"

@@ -93,7 +93,6 @@ class Timeline:
         lost_us: by how much it was set back, in all.
         backs: how often it was set back.
         set_us: what the monotonic clock showed when the wall clock was last seen to have been set; None: it never was.
-        back_us: the same of the last time that it was set back.
     """
 
     monotonic: bool
@@ -102,7 +101,6 @@ class Timeline:
     lost_us: int = 0
     backs: int = 0
     set_us: int | None = None
-    back_us: int | None = None
 
     def seen(self, stamp: Stamp) -> Timeline:
         """Return the timeline after the clocks showed `stamp`."""
@@ -110,7 +108,7 @@ class Timeline:
             return self  # Seen before, and told later.
         if self.monotonic:
             is_back = self.last is not None and stamp.wall_us - self.last.wall_us < stamp.mono_us - self.last.mono_us
-            return replace(self, last=stamp, back_us=stamp.mono_us if is_back else self.back_us)
+            return replace(self, last=stamp, backs=self.backs + is_back)
         if self.last is None:
             return replace(self, last=stamp, high_us=stamp.wall_us)
         jump_us = (stamp.wall_us - self.last.wall_us) - (stamp.mono_us - self.last.mono_us)
@@ -121,9 +119,7 @@ class Timeline:
         if jump_us > 0:
             return replace(self, last=stamp, high_us=high_us, set_us=at_us)
         lost_us = self.lost_us - jump_us
-        return replace(
-            self, last=stamp, high_us=high_us, lost_us=lost_us, backs=self.backs + 1, set_us=at_us, back_us=at_us
-        )
+        return replace(self, last=stamp, high_us=high_us, lost_us=lost_us, backs=self.backs + 1, set_us=at_us)
 
     def undisturbed_us(self, stamp: Stamp) -> int | None:
         """Return the time that has passed since the wall clock was last set; None: it never was."""

@@ -149,7 +149,6 @@ class Ask:
         in_flight: creations under way at the same time.
         about: the sessions that this part of a view of all is about; None: all.
         undisturbed_us: the time since the wall clock was last set; None: it never was.
-        back_us: what the monotonic clock showed when the wall clock was last set back; None: it never was.
     """
 
     event: Event
@@ -160,7 +159,6 @@ class Ask:
     in_flight: int = 0
     about: frozenset[SessionId] | None = None
     undisturbed_us: int | None = None
-    back_us: int | None = None
 
     @property
     def verb(self) -> str:
