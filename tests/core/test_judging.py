@@ -182,6 +182,9 @@ def test_what_was_put_to_the_test_is_counted() -> None:
     assert "concurrency.linearizable" not in counted
 
 
+SET_BACK = begun(clock="monotonic").set_clock(-60)
+
+
 @pytest.mark.parametrize(
     ("name", "story"),
     [
