@@ -25,12 +25,12 @@ STYLES: Final = {
     "asyncio daemon": ("async_rooms", "mcp_sessions", "timer_rooms", "quota_async", "cached_profiles"),
     "agent or protocol sessions": ("agent_runs", "moving_agent", "chat_cache", "keyed_desk", "cas_notes"),
     "web sessions": ("web_store", "user_logins", "locked_web", "cookie_sessions", "live_tabs"),
-    "threads and locks": ("owned_leases", "striped_carts", "alias_leases", "gauge_board"),
+    "threads and locks": ("owned_leases", "striped_carts", "alias_leases", "gauge_board", "lru_carts"),
     "file store": ("file_folder",),
     "SQLite store": ("sqlite_shelf", "sql_desk", "sql_async"),
     "background cleaner thread": ("swept_cache",),
     "plain objects and functions": (
-        "plain_functions", "reply_server", "ttl_cache", "strict_vault", "marked_desk", "stale_registry",
+        "plain_functions", "reply_server", "ttl_cache", "strict_vault", "marked_desk", "stale_registry", "whole_seconds",
     ),
 }  # fmt: skip
 

@@ -613,6 +613,42 @@ _ROWS: Final = (
         "expiry lifecycle security sweep",
         "line 47: `time.time() - self.lifetime_s` for `time.time() + self.lifetime_s`",
     ),
+    (
+        "lru_carts:swap:6",
+        "easy",
+        "data expiry lifecycle limit security",
+        "line 53: `self._use(cart_id, copy.deepcopy(goods))` before `self._get(cart_id)`",
+    ),
+    (
+        "lru_carts:drop-return:4",
+        "easy",
+        "expiry lifecycle limit security",
+        "line 61: without `return False`",
+    ),
+    (
+        "lru_carts:arithmetic:2",
+        "easy",
+        "sweep",
+        "line 85: `time.time() + used` for `time.time() - used`",
+    ),
+    (
+        "lru_carts:drop-lock:1",
+        "hard",
+        "concurrency limit",
+        "line 39: without `with self._lock`",
+    ),
+    (
+        "whole_seconds:call-other:1",
+        "medium",
+        "expiry lifecycle",
+        "line 18: `time.monotonic` for `time.time`",
+    ),
+    (
+        "whole_seconds:negate:3",
+        "easy",
+        "data expiry lifecycle security",
+        "line 39: `not` before `row is None`",
+    ),
 )
 
 MUTANTS: Final = {
@@ -715,5 +751,13 @@ EQUIVALENT: Final[Mapping[str, tuple[str, str]]] = {
     "web_store:share:3": (
         "line 52: `session` for `dict(session)`",
         "a deep copy of the session object instead of one of a dict of its entries: the entries are the same",
+    ),
+    "whole_seconds:constant:3": (
+        "line 31: 2 for 1",
+        "the profile asks whether it was done, and one answers that as well as the other",
+    ),
+    "whole_seconds:boundary:1": (
+        "line 22: `row[0] < self._now()` for `row[0] <= self._now()`",
+        "one unit either side of a deadline is not judged, and the unit is the second that this makes of it",
     ),
 }
