@@ -30,7 +30,8 @@ STYLES: Final = {
     "SQLite store": ("sqlite_shelf", "sql_desk", "sql_async"),
     "background cleaner thread": ("swept_cache",),
     "plain objects and functions": (
-        "plain_functions", "reply_server", "ttl_cache", "strict_vault", "marked_desk", "stale_registry", "whole_seconds",
+        "plain_functions", "reply_server", "ttl_cache", "strict_vault", "marked_desk", "stale_registry",
+        "whole_seconds",
     ),
 }  # fmt: skip
 
