@@ -148,24 +148,15 @@ def test_a_key_is_promised_when_its_value_leaves_nothing_open(written: dict[str,
     assert promised(policy(**written), key) is says
 
 
-# The catalogue itself, and what crashes, cancels and disturbs cases or asks for very many ids.
-NO_STORIES = {
-    "properties.py",
-    "crash_cases.py",
-    "crashes.py",
-    "entropy.py",
-    "cancellation.py",
-    "cancellations.py",
-    "injections.py",
-    "fault_sweeps.py",
-}
+# The catalogue itself, and what crashes, damages, cancels and disturbs cases or asks for very many ids.
+NO_STORIES = ("properties", "crash", "damage", "cancel", "fault", "injections", "entropy")
 
 
 def test_no_judge_of_stories_speaks_of_what_only_a_search_can_reach() -> None:
     assert set(PROPERTIES) > ONLY_BY_SEARCH
     package = Path(properties.__file__).parents[1]
     judges = [path for room in ("core", "run") for path in (package / room).rglob("*.py")]
-    texts = {path.name: path.read_text(encoding="utf-8") for path in judges if path.name not in NO_STORIES}
+    texts = {path.name: path.read_text(encoding="utf-8") for path in judges if not path.name.startswith(NO_STORIES)}
     found = {(name, file) for name in ONLY_BY_SEARCH for file, text in texts.items() if f'"{name}"' in text}
     assert found == set()
     assert any('"limit.enforced"' in text for text in texts.values())
