@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -58,8 +59,6 @@ class LivesOn(Sound):
     """At its timeout a session still lives."""
 
     def alive(self, id: str) -> dict[str, Any] | None:
-        import time
-
         with self.lock:
             entry = self.kept.get(id)
             if entry is not None and time.time() - entry["at"] > self.idle:
@@ -75,7 +74,7 @@ class Forgets(Sound):
         entry = self.alive(id)
         if entry is None:
             return False
-        entry["data"] = dict(changes)
+        entry["data"], entry["at"] = dict(changes), time.time()
         return True
 
 
