@@ -25,7 +25,7 @@ _BY_SESSION: Final = frozenset({"list", "sweep", "clear", "close"})
 _UNJUDGED: Final = frozenset({"count", "metrics"})
 
 # Operations that make nothing of what they find.
-_LOOKS: Final = frozenset({"get", "exists", "ttl", "is_expired", "history", "list", "count", "metrics", "health"})
+LOOKS: Final = frozenset({"get", "exists", "ttl", "is_expired", "history", "list", "count", "metrics", "health"})
 
 
 def linearize(
@@ -98,7 +98,7 @@ def _only_looks(ask: Ask) -> bool:
     if isinstance(ask.event.outcome, Refused):
         return ask.verb not in ask.policy.refused_activity
     makes = ask.policy.of("missing", ask.verb) in ("creates", "new-id")
-    return ask.verb in _LOOKS and not makes and not ask.policy.renews(ask.verb)
+    return ask.verb in LOOKS and not makes and not ask.policy.renews(ask.verb)
 
 
 def _changes_nothing(before: State, after: State) -> bool:

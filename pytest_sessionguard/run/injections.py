@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_sessionguard.core.faults import Fault, Fired
 from pytest_sessionguard.core.history import Event
-from pytest_sessionguard.core.operations import Failed, Ok, Operation, Outcome, Refused, Unknown
+from pytest_sessionguard.core.linearizability import LOOKS
+from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome, Refused, Unknown
 from pytest_sessionguard.core.properties import PROPERTIES
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.crash.effects import Image
@@ -196,6 +197,7 @@ class Injections:
             clock = self._stage.clock
             if effect.both:
                 clock.monotonic_us += effect.by_us
+                await self._stage.advance(0)  # What was due meanwhile runs before anybody is served.
             else:
                 await self._stage.set_clock(clock.wall_us + effect.by_us)
 
@@ -211,6 +213,8 @@ class Injections:
         self._repeat = isinstance(effect, Repeat)
         if met and isinstance(outcome, Failed):
             return Unknown(f"met a fault: {outcome.error}")
+        if met and begun.operation.verb not in LOOKS and isinstance(outcome, Ok) and _says_no(outcome.answer):
+            return Unknown(f"met a fault and answered {outcome.answer}")
         return outcome
 
     def note(self, event: Event) -> None:
@@ -259,9 +263,11 @@ class Injections:
 
     def blamed(self, violation: ViolationFound, events: Iterable[Event]) -> ViolationFound:
         """Return the violation as one of the fault that came before it, if one did."""
-        if not self.fired or violation.property not in PROPERTIES:
+        met: list[tuple[Event | None, Fired]] = [one for one in self._met if _makes_fail(one[1].fault)]
+        met = met or [(None, fired) for fired in self.fired if _makes_fail(fired.fault)]
+        if not met or violation.property not in PROPERTIES:
             return violation
-        event, fired = self._met[-1] if self._met else (None, self.fired[-1])
+        event, fired = met[-1]
         after = [one for one in events if event is None or one.call_order > event.return_order]
         if shows_a_leak(violation, after):
             name = NO_LEAK
@@ -293,3 +299,13 @@ class Injections:
     def _chances(self, fault: Fault) -> str:
         count = self._injector.chances[self._faults.index(fault)]
         return f"{count} chance{'s'[: count != 1]} at a {kinds()[fault.kind].port}"
+
+
+def _makes_fail(fault: Fault) -> bool:
+    """Say whether a fault makes something fail; a clock that jumps or a call that comes twice is the world as it is."""
+    return kinds()[fault.kind].port in ("hook", "file")
+
+
+def _says_no(answer: Answer) -> bool:
+    """Say whether an answer tells that it was not done: that is a way of reporting a fault."""
+    return answer.flag is False or answer.found is False or answer.absent in ("none", "false")

@@ -73,7 +73,12 @@ def finding(operation: str, properties: str, *stories: str) -> Finding:
 EXISTS = finding("exists", "expiry.idle expiry.per-session expiry.boundary lifecycle.views-agree")
 ONE_MORE = finding("exists", "limit.eviction", "At the limit the session next to expire makes room")
 DELETED_LATE = finding("delete", "expiry.idle", "Whoever deletes an expired session is told that it was gone")
-DELETED_TWICE = finding("delete", "lifecycle.delete", "Whoever deletes a session twice is told that it was gone")
+DELETED_TWICE = finding(
+    "delete",
+    "lifecycle.delete",
+    "Whoever deletes a session twice is told that it was gone",
+    "A deletion that arrives twice removes nobody else",
+)
 TAKEN = finding(
     "create",
     "lifecycle.id-reuse",
@@ -81,6 +86,9 @@ TAKEN = finding(
     "An expired id begins anew although nobody has swept",
 )
 TIMER_LEFT = finding("exists", "expiry.not-early", "A session made after clearing lives its whole time")
+
+# What cannot be written is called done.
+SWALLOWED = finding("get", "fault.reported")
 
 SWEPT_LATE = finding("sweep", "sweep.complete", "A sweep at the very timeout takes what is due")
 
@@ -96,7 +104,7 @@ SYSTEMS = {
         package="cachelib",
         distribution="cachelib",
         seen_in="0.17.0",
-        findings=(ONE_MORE, DELETED_LATE, DELETED_TWICE, TAKEN),
+        findings=(ONE_MORE, DELETED_LATE, DELETED_TWICE, TAKEN, SWALLOWED),
     ),
     "django-db": System(package="django", distribution="Django", seen_in="5.2.19"),
     "diskcache": System(
@@ -115,7 +123,7 @@ SYSTEMS = {
         package="litestar",
         distribution="litestar",
         seen_in="2.25.0",
-        findings=(EXISTS,),
+        findings=(EXISTS, SWALLOWED),
     ),
     "aiocache-memory": System(
         package="aiocache",
@@ -188,7 +196,8 @@ def test_litestar_is_sound_but_for_the_one_operation(name: str) -> None:
     profile = profile_of(name)
     operations: Any = profile.operations
     result = told(replace(profile, operations=operations.without("exists")))
-    assert [(case.name, *map(str, case.violations)) for case in not_held(result)] == []
+    wrong = [case for case in not_held(result) if not (name == "litestar-file" and SWALLOWED.explains(case))]
+    assert [(case.name, *map(str, case.violations)) for case in wrong] == []
     assert ran(result) >= ran_min(name)
 
 
@@ -216,7 +225,7 @@ def test_the_page_tells_of_every_system_and_of_every_finding() -> None:
 
 
 def test_no_profile_names_code_of_its_own_but_for_a_projects_settings() -> None:
-    own = {path.stem for path in HERE.glob("*.py")} - {"test_third_party", "test_findings"}
+    own = {path.stem for path in HERE.glob("*.py") if not path.stem.startswith("test_")}
     assert own == {"django_project"}
     texts = {path.name: path.read_text(encoding="utf-8") for path in HERE.glob("*.toml")}
     assert [name for name, text in texts.items() if "django_project" in text] == ["django-db.sessionguard.toml"]
