@@ -1,7 +1,8 @@
 """Frozen values that are made quickly.
 
 A frozen dataclass writes each of its fields through `object.__setattr__`, and `dataclasses.replace` looks every field
-up anew: together a quarter of what a case cost.  Here a value is written while it belongs to a twin of its class that
+up anew: a value of eight fields is made and changed about three times as fast here, and a case as a whole takes about
+5 % less.  Here a value is written while it belongs to a twin of its class that
 may be written, with the same slots, and given its own class at the end.  What comes out is the same in every respect:
 its equality, its hash, its text, and that nobody can change it.
 """
