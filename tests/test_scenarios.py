@@ -121,7 +121,7 @@ def by_environment(**settings: Any) -> AsyncSessionManager:
 
 def with_no_arguments(**settings: Any) -> SessionManager:
     """Make the manager with the defaults of its own."""
-    return SessionManager(on_close=settings["on_close"], environ={}, cleanup_interval_secs=float("inf"))
+    return SessionManager(on_close=settings["on_close"], environ={})
 
 
 def variant(base: str, *, factory: Any = None, **changes: Any) -> Profile:
