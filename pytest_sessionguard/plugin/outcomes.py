@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from pytest_sessionguard.core.faults import Fault, Fired
 from pytest_sessionguard.core.result import CaseResult, Row, ViolationFound
 from pytest_sessionguard.core.schedule import Schedule
 from pytest_sessionguard.core.switches import Switch
@@ -92,6 +93,12 @@ def case_of(carried: dict[str, Any]) -> CaseResult:
         "violations": tuple(violations),
         "warnings": tuple(carried["warnings"]),
         "switches": tuple(Switch(**switch) for switch in carried["switches"]),
+        "planned": tuple(map(_fault, carried["planned"])),
+        "fired": tuple(Fired(**{**one, "fault": _fault(one["fault"])}) for one in carried["fired"]),
     }
     schedule = Schedule(tuple(carried["schedule"]["choices"]))
     return CaseResult(**{**carried, **mappings, **tuples, "schedule": schedule})
+
+
+def _fault(carried: dict[str, Any]) -> Fault:
+    return Fault(**{**carried, "options": FrozenMap(carried["options"])})

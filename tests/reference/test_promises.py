@@ -122,8 +122,8 @@ def test_a_session_that_is_not_there_is_refused_everything(
     sessionguard.expect_gone(session)
 
 
-# The cleaner of the async face comes by at the timeout itself: what it took away cannot be replaced by `use`.
-REPLACED: Final = FACES[1]
+# A cleaner comes by at the timeout itself: what it took away cannot be replaced by `use`.
+REPLACED: Final = "reference.profiles:UNSWEPT"
 
 
 @pytest.mark.parametrize("face", on_both_faces())
