@@ -73,7 +73,10 @@ class Calls:
         if not self._verbs:
             self.create()
             return
-        verb = self._rng.choice(self._verbs)
+        self.one(self._rng.choice(self._verbs))
+
+    def one(self, verb: str) -> None:
+        """Add this operation."""
         if VERBS[verb].addresses == "session":
             self._on_session(verb)
         else:

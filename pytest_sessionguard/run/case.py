@@ -71,6 +71,7 @@ class Case:
         invariants: Invariants,
         scheduler: Scheduler | None = None,
         points: SwitchPoints | None = None,
+        feed: driving.Feed | None = None,
     ) -> None:
         self.plan = plan
         self.stage = talk.stage
@@ -80,6 +81,7 @@ class Case:
         self.switches: list[Switch] = []
         self._scheduler = scheduler
         self._points = points
+        self._feed = feed
         self._talk = talk
         self._expectations = Expectations(talk)
         self._invariants = invariants
@@ -114,6 +116,9 @@ class Case:
             injections.arm()
         try:
             await self._steps(story.steps)
+            if self._feed is not None:
+                async for step in self._feed:
+                    await self._step(step, CLIENT)
         finally:
             if injections is not None:
                 injections.disarm()
