@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+import types
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import CodeType
 from typing import Any, Final, TypeVar
@@ -69,10 +71,12 @@ class Feed:
 
     Attributes:
         history: what has happened so far; set while the case runs.
+        aside: entered while the case waits; set likewise.
     """
 
     def __init__(self) -> None:
         self.history: Callable[[], History] | None = None
+        self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
         self._step: AnyStep | None = None
         self._resting: asyncio.Future[None] | None = None
         self._given: asyncio.Future[None] | None = None
@@ -126,7 +130,9 @@ def drive_fed(
                     by_steps.send(None)
                 except StopIteration:
                     return
-                feed.give((yield))
+                with feed.aside():
+                    step = yield
+                feed.give(step)
         finally:
             by_steps.close()
             threads.end_strays()
@@ -143,7 +149,9 @@ def _fed_in_loop(work: Work[None], feed: Feed) -> Generator[None, AnyStep | None
             if task.done():
                 task.result()
                 return
-            feed.give((yield))
+            with feed.aside():
+                step = yield
+            feed.give(step)
 
 
 async def at_once(

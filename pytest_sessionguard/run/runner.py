@@ -237,7 +237,7 @@ class Runner:
                 if feed is None:
                     driving.drive(clock, case.run, in_loop=in_loop)
                 else:
-                    feed.history = stage.recorder.history
+                    feed.history, feed.aside = stage.recorder.history, stage.output.aside
                     yield from driving.drive_fed(clock, case.run, feed, in_loop=in_loop)
             self._was_made = True
         except CannotBeMade as error:

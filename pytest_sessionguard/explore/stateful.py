@@ -1,0 +1,386 @@
+"""A state machine for Hypothesis: a rule for everything that can be done to a session system, every answer judged.
+
+What runs the steps and judges them is a `Driver`, given from outside.  Drawing never looks at an answer, see `drawn`.
+
+Source: A. Groce, C. Zhang, E. Eide, Y. Chen, J. Regehr, "Swarm testing", ISSTA 2012, section 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, ClassVar, Final, Protocol
+
+from hypothesis import control
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from pytest_sessionguard.core import durations
+from pytest_sessionguard.core.operations import VERBS, Outcome
+from pytest_sessionguard.core.programs import NOWHERE
+from pytest_sessionguard.core.scenario import AnyStep, Parallel, Step
+from pytest_sessionguard.core.schedule import Scheduler
+from pytest_sessionguard.core.values import FrozenMap
+from pytest_sessionguard.errors import NotDeterministic, Violation
+from pytest_sessionguard.explore import drawn, generate
+from pytest_sessionguard.explore.calls import Calls
+from pytest_sessionguard.explore.draft import Sketch
+from pytest_sessionguard.explore.repertoire import Repertoire
+from pytest_sessionguard.explore.strategies import calls_of
+from pytest_sessionguard.target.shape import Profile
+
+AT_ONCE: Final = "at-once"
+
+# Feature -> how often an example has it.  What a rule of its own does is left out of the generator's.
+_SHARES: Final = {
+    **{name: share for name, share in generate.FEATURES.items() if name not in ("busy", "drain")},
+    AT_ONCE: 0.7,
+}
+
+# At how many of a block's first decisions somebody may be stopped: tasks stop where they await, threads anywhere.
+_DECISIONS: Final = {"tasks": 16, "threads": 96}
+
+_EDGY: Final = 0.08
+
+# How many operations each client does at once: few, for they are judged in every order, and often.
+_AT_ONCE: Final = ((1, 1), (1, 1), (1, 2), (2, 1), (1, 1, 1))
+
+
+class Driver(Protocol):
+    """Runs and judges the steps of one example."""
+
+    def begin(self, *, figures: FrozenMap, invariants: tuple[str, ...], scheduler: Scheduler | None) -> None:
+        """Say what the example wishes for; the manager is made with the first step."""
+
+    def read(self, text: str) -> AnyStep:
+        """Return the step that stands in a line of a scenario file.
+
+        Raises:
+            UsageError: it is none.
+        """
+
+    def do(self, step: AnyStep) -> bool:
+        """Do one step; say whether all is well so far.
+
+        Raises:
+            UsageError: the step does not fit the profile, or the profile the manager.
+        """
+
+    def outcome(self, step: AnyStep) -> Outcome | None:
+        """Return what came of the operation of the last step; None where it was not done."""
+
+    def end(self) -> bool:
+        """End the example; say whether all was well."""
+
+    def violation(self, *, final: bool) -> tuple[str, str]:
+        """Return the property that was violated, and all about it; in the end also with a file that shows it.
+
+        Raises:
+            NotDeterministic: it does not come back.
+        """
+
+
+@cache
+def violation_of(name: str) -> type[Violation]:
+    """Return the class of the violations of one property: Hypothesis tells bugs apart by class and place."""
+    return type("Violation", (Violation,), {"__module__": Violation.__module__, "__qualname__": "Violation"})
+
+
+# -- what is drawn ----------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def _features(draw: st.DrawFn) -> list[str]:
+    machine: BaseMachine = draw(st.runner())
+    return drawn.chosen(machine.rolling(draw), machine.shares)
+
+
+@st.composite
+def _operations(draw: st.DrawFn) -> list[str]:
+    machine: BaseMachine = draw(st.runner())
+    return drawn.chosen(machine.rolling(draw), dict.fromkeys(machine.repertoire.verbs, 0.6))
+
+
+@st.composite
+def _figures(draw: st.DrawFn) -> dict[str, Any]:
+    machine: BaseMachine = draw(st.runner())
+    figures = generate.drawn_figures(machine.repertoire, machine.rolling(draw), frozenset({"figures"}))
+    return {name: durations.show(value) if _is_span(name) else value for name, value in figures.items()}
+
+
+def _is_span(name: str) -> bool:
+    return name.endswith(("_timeout", "_interval"))
+
+
+@st.composite
+def _steps(draw: st.DrawFn, kind: Callable[[Calls], None]) -> list[str]:
+    machine: BaseMachine = draw(st.runner())
+    return machine.drawn(draw, kind)
+
+
+@st.composite
+def _step(draw: st.DrawFn, kind: Callable[[Calls], None]) -> str:
+    (text,) = draw(_steps(kind))
+    return str(text)
+
+
+@st.composite
+def _clients(draw: st.DrawFn) -> list[list[str]]:
+    machine: BaseMachine = draw(st.runner())
+    return machine.drawn_clients(draw)
+
+
+@st.composite
+def _switches(draw: st.DrawFn) -> list[tuple[int, int]]:
+    machine: BaseMachine = draw(st.runner())
+    return drawn.switches(machine.rolling(draw), decisions=_DECISIONS[machine.profile.callers])
+
+
+# -- the machine ------------------------------------------------------------------------------------------------------
+
+
+class BaseMachine(RuleBasedStateMachine):
+    """The rules that every profile has; `verb_rules` gives those of its operations.
+
+    Attributes:
+        profile: the target's.
+        features, operations: what this example draws of; set by the rule that comes first.
+    """
+
+    profile: ClassVar[Profile]
+    repertoire: ClassVar[Repertoire]
+    shares: ClassVar[Mapping[str, float]] = _SHARES
+    connect: ClassVar[Callable[[], Driver]]
+    # What was done -> what it violated, of all examples of this machine.
+    violated: ClassVar[dict[tuple[str, ...], str]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features: frozenset[str] = frozenset()
+        self.operations: frozenset[str] = frozenset(self.repertoire.verbs)
+        self._driver = type(self).connect()
+        self._scheduler = drawn.Switching()
+        self._begun = False
+        self._over = False
+        self._rolls = drawn.Rolls()
+        self._calls = self._made_calls()
+        self._written: dict[str, AnyStep] = {}
+        self._done: list[str] = []
+        self._surrounding = sys.exc_info()[1]
+
+    def _made_calls(self) -> Calls:
+        return calls_of(self.repertoire, self._rolls, tuple(sorted(self.operations)), self.features, _EDGY)
+
+    # -- drawing
+
+    def rolling(self, draw: st.DrawFn) -> drawn.Rolls:
+        """Return random numbers out of Hypothesis' hand."""
+        self._rolls.draw = draw
+        return self._rolls
+
+    def drawn(self, draw: st.DrawFn, kind: Callable[[Calls], None]) -> list[str]:
+        """Return steps of one kind, as lines of a scenario file."""
+        self.rolling(draw)
+        kind(self._calls)
+        return drawn.texts(self._calls.draft.take(), self._written)
+
+    def drawn_clients(self, draw: st.DrawFn) -> list[list[str]]:
+        """Return what a few clients do at once."""
+        rolls, draft = self.rolling(draw), self._calls.draft
+        known = list(draft.sketches)
+        # What is done to one session meets.
+        about = [rolls.choice(draft.living() or known)] if known and rolls.random() < 0.7 else known
+        clients = []
+        for number, operations in enumerate(rolls.choice(_AT_ONCE)):
+            draft.sketches = list(about)
+            draft.client = chr(ord("A") + number)
+            for _ in range(operations):
+                self._calls.create() if rolls.random() < 0.15 else self._calls.operation()
+            clients.append(drawn.texts(draft.take(), self._written))
+            known += [one for one in draft.sketches if one not in known]
+        draft.client = ""
+        draft.sketches = known
+        return clients
+
+    # -- rules
+
+    @initialize(features=_features(), operations=_operations(), figures=_figures())
+    def begin(self, features: list[str], operations: list[str], figures: dict[str, Any]) -> None:
+        """Begin with some features, operations and figures of the policy; the others are left out."""
+        self.features, self.operations = frozenset(features), frozenset(operations)
+        draft = self._calls.draft
+        self._calls = self._made_calls()
+        self._calls.draft.sketches = draft.sketches
+        if not self._begun:
+            self._begin(figures if "figures" in features else {})
+
+    def _begin(self, figures: Mapping[str, Any]) -> None:
+        self._begun = True
+        wished = {name: durations.parse(value) if _is_span(name) else value for name, value in figures.items()}
+        callers = self.profile.callers
+        schedules = callers == "tasks" or (callers == "threads" and AT_ONCE in self.features)
+        watched = "isolation" in self.features and "get" in self.repertoire.looks
+        self._driver.begin(
+            figures=FrozenMap(wished),
+            invariants=("data.isolation",) if watched else (),
+            scheduler=self._scheduler if schedules else None,
+        )
+        self._done.append(repr(sorted(wished.items())))
+
+    @rule(step=_step(Calls.create))
+    def create(self, step: str) -> None:
+        """Make a session."""
+        self._perform(step)
+
+    @precondition(lambda self: "time" in self.features)
+    @rule(step=_step(Calls.advance))
+    def time(self, step: str) -> None:
+        """Let time pass: a span, or to just before, at or just after a deadline that there is."""
+        self._perform(step)
+
+    @precondition(lambda self: "clock" in self.features)
+    @rule(step=_step(Calls.set_clock))
+    def clock(self, step: str) -> None:
+        """Set the wall clock."""
+        self._perform(step)
+
+    @precondition(lambda self: "zone" in self.features)
+    @rule(steps=_steps(Calls.set_zone))
+    def zone(self, steps: list[str]) -> None:
+        """Go to another time zone."""
+        for step in steps:
+            self._perform(step)
+
+    @precondition(lambda self: "restart" in self.features and self.repertoire.restarts)
+    @rule()
+    def restart(self) -> None:
+        """End the manager and make it anew on what it has kept."""
+        self._perform("restart: {}")
+
+    @precondition(lambda self: AT_ONCE in self.features and self.profile.callers != "one")
+    @rule(clients=_clients(), switches=_switches())
+    def at_once(self, clients: list[list[str]], switches: list[tuple[int, int]]) -> None:
+        """Let clients do things at once; at the decisions named somebody else goes on than who ran."""
+        self._scheduler.enter(switches)
+        branches = tuple(tuple(self._read(text) for text in client) for client in clients)
+        self._did(Parallel(branches=branches, place=NOWHERE), repr((clients, switches)))
+        look = next((verb for verb in self.repertoire.looks if VERBS[verb].addresses == "session"), None)
+        for name in self.sessions if look else ():
+            self._perform(f"{look}: {name}")
+
+    # -- for rules and invariants of users
+
+    def do(self, step: str) -> Outcome | None:
+        """Do one step, written as in a scenario file: `update: {session: s1, set: {a: 1}}`; its answer is judged.
+
+        Returns what came of it; None where there was nothing to do it with.
+
+        Raises:
+            UsageError: it is no step, or does not fit the profile.
+            Violation: the answer breaks what the profile promises.
+        """
+        read = self._read(step)
+        if isinstance(read, Step):
+            self._note(read)
+        self._did(read, step)
+        return self._driver.outcome(read)
+
+    def fresh(self) -> str:
+        """Return a name for a session that a rule is about to make, one that no other session has."""
+        name = self._calls.draft.fresh(ended=True).name
+        self._calls.draft.sketches.pop()
+        return name
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """The names of the sessions made so far, those that are over too."""
+        return tuple(sketch.name for sketch in self._calls.draft.sketches)
+
+    def _note(self, step: Step) -> None:
+        draft = self._calls.draft
+        name = step.arguments.get("as")
+        if isinstance(name, str) and name not in self.sessions:
+            draft.sketches.append(
+                Sketch(name=name, dies_us=self._dies_us(), timeout_us=self.repertoire.policy.idle_timeout)
+            )
+        if step.verb == "advance" and isinstance(step.arguments.get("by_us"), int):
+            draft.now_us += int(str(step.arguments["by_us"]))
+
+    def _dies_us(self) -> int | None:
+        policy = self.repertoire.policy
+        timeout_us = policy.idle_timeout or policy.absolute_timeout
+        return None if timeout_us is None else self._calls.draft.now_us + timeout_us
+
+    # -- performing
+
+    def _read(self, text: str) -> AnyStep:
+        if text not in self._written:
+            self._written[text] = self._driver.read(text)
+        return self._written[text]
+
+    def _perform(self, text: str) -> None:
+        self._did(self._read(text), text)
+
+    def _did(self, step: AnyStep, shown: str) -> None:
+        if not self._begun:
+            self._begin({})
+        self._done.append(shown)
+        self._judged(self._driver.do(step))
+
+    def _judged(self, is_well: bool) -> None:
+        """Raise where something is wrong, and where the same steps were found to be wrong before and no longer are."""
+        if is_well:
+            before = self.violated.get(tuple(self._done)) if self.violated else None
+            if before is not None:
+                raise NotDeterministic(before, "every answer was right")
+            return
+        self._over = True
+        name, told = self._driver.violation(final=_is_final())
+        self.violated[tuple(self._done)] = told.partition("\n")[0]
+        raise violation_of(name)(name, told)
+
+    def teardown(self) -> None:
+        """End the manager, which is judged too unless something else went wrong before."""
+        if self._over or not self._begun:
+            return
+        self._over = True
+        under_way = sys.exc_info()[1]
+        is_well = self._driver.end()
+        if under_way is None or under_way is self._surrounding:
+            self._done.append("teardown")
+            self._judged(is_well)
+
+
+def _is_final() -> bool:
+    """Say whether this is an example that is told: the last one of Hypothesis', or one that is run by hand."""
+    if not control.currently_in_test_context():
+        return True
+    return bool(getattr(control.current_build_context(), "is_final", True))
+
+
+def verb_rules(repertoire: Repertoire) -> dict[str, Any]:
+    """Return a rule for each operation that can be drawn, under its name."""
+    return {verb: _rule_of(verb) for verb in repertoire.verbs}
+
+
+def _rule_of(verb: str) -> Any:
+    def perform(self: BaseMachine, step: str) -> None:
+        self._perform(step)
+
+    perform.__name__ = perform.__qualname__ = verb
+    perform.__doc__ = f"Do {verb}."
+    drawn_step = _step(lambda calls: calls.one(verb))
+    return precondition(lambda self: verb in self.operations)(rule(step=drawn_step)(perform))
+
+
+def shares_of(repertoire: Repertoire) -> Mapping[str, float]:
+    """Return how often each feature is drawn that makes a difference for the profile."""
+    left_out = set()
+    if repertoire.profile.callers == "one":
+        left_out.add(AT_ONCE)
+    if not repertoire.restarts:
+        left_out.add("restart")
+    if not repertoire.figures:
+        left_out.add("figures")
+    return {name: share for name, share in _SHARES.items() if name not in left_out}
