@@ -8,7 +8,7 @@ Source: A. Groce, C. Zhang, E. Eide, Y. Chen, J. Regehr, "Swarm testing", ISSTA 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Final, Protocol
 
@@ -19,13 +19,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.operations import VERBS, Outcome
 from pytest_sessionguard.core.programs import NOWHERE
-from pytest_sessionguard.core.scenario import AnyStep, Parallel, Step
+from pytest_sessionguard.core.scenario import AnyStep, Parallel, Step, walk
 from pytest_sessionguard.core.schedule import Scheduler
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.errors import NotDeterministic, Violation
 from pytest_sessionguard.explore import drawn, generate
 from pytest_sessionguard.explore.calls import Calls
-from pytest_sessionguard.explore.draft import Sketch
+from pytest_sessionguard.explore.draft import Draft, Sketch
 from pytest_sessionguard.explore.repertoire import Repertoire
 from pytest_sessionguard.explore.strategies import calls_of
 from pytest_sessionguard.target.shape import Profile
@@ -91,22 +91,9 @@ def violation_of(name: str) -> type[Violation]:
 
 
 @st.composite
-def _features(draw: st.DrawFn) -> list[str]:
+def _beginnings(draw: st.DrawFn) -> dict[str, Any]:
     machine: BaseMachine = draw(st.runner())
-    return drawn.chosen(machine.rolling(draw), machine.shares)
-
-
-@st.composite
-def _operations(draw: st.DrawFn) -> list[str]:
-    machine: BaseMachine = draw(st.runner())
-    return drawn.chosen(machine.rolling(draw), dict.fromkeys(machine.repertoire.verbs, 0.6))
-
-
-@st.composite
-def _figures(draw: st.DrawFn) -> dict[str, Any]:
-    machine: BaseMachine = draw(st.runner())
-    figures = generate.drawn_figures(machine.repertoire, machine.rolling(draw), frozenset({"figures"}))
-    return {name: durations.show(value) if _is_span(name) else value for name, value in figures.items()}
+    return machine.drawn_beginning(draw)
 
 
 def _is_span(name: str) -> bool:
@@ -164,13 +151,11 @@ class BaseMachine(RuleBasedStateMachine):
         self._begun = False
         self._over = False
         self._rolls = drawn.Rolls()
-        self._calls = self._made_calls()
+        self._calls = calls_of(self.repertoire, Draft(self._rolls, self.repertoire), (), frozenset(), _EDGY)
         self._written: dict[str, AnyStep] = {}
         self._done: list[str] = []
+        self._names: dict[str, None] = {}
         self._surrounding = sys.exc_info()[1]
-
-    def _made_calls(self) -> Calls:
-        return calls_of(self.repertoire, self._rolls, tuple(sorted(self.operations)), self.features, _EDGY)
 
     # -- drawing
 
@@ -184,6 +169,21 @@ class BaseMachine(RuleBasedStateMachine):
         self.rolling(draw)
         kind(self._calls)
         return drawn.texts(self._calls.draft.take(), self._written)
+
+    def drawn_beginning(self, draw: st.DrawFn) -> dict[str, Any]:
+        """Return what one example is about."""
+        rolls = self.rolling(draw)
+        features = drawn.chosen(rolls, self.shares)
+        operations = drawn.chosen(rolls, dict.fromkeys(self.repertoire.verbs, 0.6))
+        wished = frozenset({"figures"}.intersection(features))
+        figures = generate.drawn_figures(self.repertoire, rolls, wished)
+        self.choose(features, operations)
+        return {
+            "features": features,
+            "operations": operations,
+            "figures": {name: durations.show(value) if _is_span(name) else value for name, value in figures.items()},
+            "sessions": [text for _ in range(rolls.choice((1, 1, 2, 3, 0))) for text in self.drawn(draw, Calls.create)],
+        }
 
     def drawn_clients(self, draw: st.DrawFn) -> list[list[str]]:
         """Return what a few clients do at once."""
@@ -205,15 +205,20 @@ class BaseMachine(RuleBasedStateMachine):
 
     # -- rules
 
-    @initialize(features=_features(), operations=_operations(), figures=_figures())
-    def begin(self, features: list[str], operations: list[str], figures: dict[str, Any]) -> None:
-        """Begin with some features, operations and figures of the policy; the others are left out."""
+    @initialize(beginning=_beginnings())
+    def begin(self, beginning: Mapping[str, Any]) -> None:
+        """Begin with some features, operations and figures of the policy, the others left out, and a few sessions."""
+        self.choose(beginning["features"], beginning["operations"])
+        if not self._begun:
+            self._begin(beginning["figures"])
+        for step in beginning["sessions"]:
+            self._perform(step)
+
+    def choose(self, features: Iterable[str], operations: Iterable[str]) -> None:
+        """Let this example have some features and operations."""
         self.features, self.operations = frozenset(features), frozenset(operations)
         draft = self._calls.draft
-        self._calls = self._made_calls()
-        self._calls.draft.sketches = draft.sketches
-        if not self._begun:
-            self._begin(figures if "figures" in features else {})
+        self._calls = calls_of(self.repertoire, draft, tuple(sorted(self.operations)), self.features, _EDGY)
 
     def _begin(self, figures: Mapping[str, Any]) -> None:
         self._begun = True
@@ -263,11 +268,15 @@ class BaseMachine(RuleBasedStateMachine):
     def at_once(self, clients: list[list[str]], switches: list[tuple[int, int]]) -> None:
         """Let clients do things at once; at the decisions named somebody else goes on than who ran."""
         self._scheduler.enter(switches)
-        branches = tuple(tuple(self._read(text) for text in client) for client in clients)
-        self._did(Parallel(branches=branches, place=NOWHERE), repr((clients, switches)))
+        if all(text in self._written for client in clients for text in client):
+            branches = tuple(tuple(self._written[text] for text in client) for client in clients)
+            step: AnyStep = Parallel(branches=branches, place=NOWHERE)
+        else:
+            step = self._driver.read(f"parallel: [{', '.join(map(_listed, clients))}]")
+        self._did(step, repr((clients, switches)))
         look = next((verb for verb in self.repertoire.looks if VERBS[verb].addresses == "session"), None)
         for name in self.sessions if look else ():
-            self._perform(f"{look}: {name}")
+            self._did(Step(verb=str(look), arguments=FrozenMap({"session": name}), place=NOWHERE), f"{look}: {name}")
 
     # -- for rules and invariants of users
 
@@ -295,12 +304,12 @@ class BaseMachine(RuleBasedStateMachine):
     @property
     def sessions(self) -> tuple[str, ...]:
         """The names of the sessions made so far, those that are over too."""
-        return tuple(sketch.name for sketch in self._calls.draft.sketches)
+        return tuple(self._names)
 
     def _note(self, step: Step) -> None:
         draft = self._calls.draft
         name = step.arguments.get("as")
-        if isinstance(name, str) and name not in self.sessions:
+        if isinstance(name, str) and all(name != sketch.name for sketch in draft.sketches):
             draft.sketches.append(
                 Sketch(name=name, dies_us=self._dies_us(), timeout_us=self.repertoire.policy.idle_timeout)
             )
@@ -326,6 +335,8 @@ class BaseMachine(RuleBasedStateMachine):
         if not self._begun:
             self._begin({})
         self._done.append(shown)
+        made = (one.arguments.get("as") for one in walk([step]) if isinstance(one, Step))
+        self._names.update((name, None) for name in made if isinstance(name, str))
         self._judged(self._driver.do(step))
 
     def _judged(self, is_well: bool) -> None:
@@ -350,6 +361,11 @@ class BaseMachine(RuleBasedStateMachine):
         if under_way is None or under_way is self._surrounding:
             self._done.append("teardown")
             self._judged(is_well)
+
+
+def _listed(lines: Iterable[str]) -> str:
+    """Return the steps of one client as a list on one line."""
+    return "[" + ", ".join(line if line.startswith("{") else f"{{{line}}}" for line in lines) + "]"
 
 
 def _is_final() -> bool:

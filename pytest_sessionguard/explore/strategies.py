@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from typing import Final
 
@@ -53,7 +52,7 @@ def operations(
 def _operations(draw: st.DrawFn, known: Repertoire, verbs: tuple[str, ...], sessions: tuple[str, ...]) -> str:
     rolls = Rolls()
     rolls.draw = draw
-    calls = calls_of(known, rolls, verbs, FEATURES, _EDGY)
+    calls = calls_of(known, Draft(rolls, known), verbs, FEATURES, _EDGY)
     verb = rolls.choice(verbs)
     if verb == "create":
         calls.create()
@@ -67,9 +66,9 @@ def _operations(draw: st.DrawFn, known: Repertoire, verbs: tuple[str, ...], sess
     return line_of(step)
 
 
-def calls_of(known: Repertoire, rng: random.Random, verbs: tuple[str, ...], has: frozenset[str], edgy: float) -> Calls:
+def calls_of(known: Repertoire, draft: Draft, verbs: tuple[str, ...], has: frozenset[str], edgy: float) -> Calls:
     """Return what draws the steps of one program."""
-    return Calls(Draft(rng, known), Contents(rng, known.profile.session, edgy), verbs, has)
+    return Calls(draft, Contents(draft.rng, known.profile.session, edgy), verbs, has)
 
 
 def programs(profile: Profile | str) -> st.SearchStrategy[Program]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pytest_sessionguard.core.found import Found
 from pytest_sessionguard.core.operations import Outcome
-from pytest_sessionguard.core.programs import NOWHERE, Program
+from pytest_sessionguard.core.programs import Program
 from pytest_sessionguard.core.result import CaseResult
 from pytest_sessionguard.core.scenario import AnyStep
+from pytest_sessionguard.core.scenario_text import line_of
 from pytest_sessionguard.core.schedule import Scheduler
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.errors import HarnessError, NotDeterministic, UsageError
@@ -47,14 +48,14 @@ class Live:
         self._scheduler = scheduler
 
     def read(self, text: str) -> AnyStep:
-        """Return the step that stands in a line of a scenario file.
+        """Return the step that stands in a line of a scenario file, after those that were done.
 
         Raises:
-            UsageError: it is none.
+            UsageError: it is none, or speaks of a session that no step before it makes.
         """
-        story = scenario_files.load("step.session.yaml", f"scenario: a step\nversion: 1\nsteps:\n- {text}\n")
-        (step,) = story.steps
-        return replace(step, place=NOWHERE)
+        lines = "".join(f"- {line}\n" for line in (*map(line_of, self._steps), text))
+        story = scenario_files.load("steps.session.yaml", f"scenario: some steps\nversion: 1\nsteps:\n{lines}")
+        return story.steps[-1]
 
     # -- running
 
