@@ -22,6 +22,9 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 _GRAINS: Final = 64
 
+# Clients that do one thing each decide so often, about.
+_FIRST: Final = 5
+
 
 @cache
 def _upto(most: int) -> st.SearchStrategy[int]:
@@ -78,11 +81,13 @@ def texts(steps: Iterable[AnyStep], written: dict[str, AnyStep]) -> list[str]:
 
 
 def switches(rolls: random.Random, *, decisions: int) -> list[tuple[int, int]]:
-    """Draw at which decisions somebody else goes on, and who: at most three, early ones more often than late ones."""
+    """Draw at which decisions somebody else goes on, and who: some of the first few, or at most three of more."""
+    if rolls.random() < 0.6:
+        return [(at, rolls.choice((1, 1, 1, 2))) for at in range(_FIRST) if rolls.random() < 0.35]
     drawn: dict[int, int] = {}
-    for _ in range(rolls.choice((0, 1, 1, 2, 2, 3))):
-        most = rolls.choice((decisions // 8, decisions // 8, decisions // 3, decisions))
-        drawn[rolls.randint(0, most)] = rolls.choice((1, 1, 2, 3))
+    for _ in range(rolls.choice((1, 2, 3))):
+        most = rolls.choice((decisions // 8, decisions // 3, decisions))
+        drawn[rolls.randint(0, most)] = rolls.choice((1, 1, 1, 2))
     return sorted(drawn.items())
 
 

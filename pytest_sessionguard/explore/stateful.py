@@ -191,12 +191,18 @@ class BaseMachine(RuleBasedStateMachine):
         known = list(draft.sketches)
         # What is done to one session meets.
         about = [rolls.choice(draft.living() or known)] if known and rolls.random() < 0.7 else known
+        writes = sorted(self.operations.difference(self.repertoire.looks))
         clients = []
         for number, operations in enumerate(rolls.choice(_AT_ONCE)):
             draft.sketches = list(about)
             draft.client = chr(ord("A") + number)
             for _ in range(operations):
-                self._calls.create() if rolls.random() < 0.15 else self._calls.operation()
+                if rolls.random() < 0.12:
+                    self._calls.create()
+                elif writes and rolls.random() < 0.75:
+                    self._calls.one(rolls.choice(writes))
+                else:
+                    self._calls.operation()
             clients.append(drawn.texts(draft.take(), self._written))
             known += [one for one in draft.sketches if one not in known]
         draft.client = ""
