@@ -41,6 +41,9 @@ _SHARES: Final = {
 # At how many of a block's first decisions somebody may be stopped: tasks stop where they await, threads anywhere.
 _DECISIONS: Final = {"tasks": 16, "threads": 96}
 
+# Features of examples in which nothing happens at once, as in the generator's.
+_ALONE: Final = frozenset({"clock", "zone", "restart", "isolation", "edge-timeouts"})
+
 _EDGY: Final = 0.08
 
 # How many operations each client does at once: few, for they are judged in every order, and often.
@@ -174,6 +177,8 @@ class BaseMachine(RuleBasedStateMachine):
         """Return what one example is about."""
         rolls = self.rolling(draw)
         features = drawn.chosen(rolls, self.shares)
+        if AT_ONCE in features:
+            features = [name for name in features if name not in _ALONE]
         operations = drawn.chosen(rolls, dict.fromkeys(self.repertoire.verbs, 0.6))
         wished = frozenset({"figures"}.intersection(features))
         figures = generate.drawn_figures(self.repertoire, rolls, wished)

@@ -13,7 +13,7 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 
 import pytest_sessionguard
 from pytest_sessionguard.core.operations import Ok
-from pytest_sessionguard.errors import NotDeterministic, UsageError, Violation
+from pytest_sessionguard.errors import UsageError, Violation
 from pytest_sessionguard.run.machines import SessionMachine
 from pytest_sessionguard.target.shape import Profile
 
@@ -64,30 +64,6 @@ class Resurrecting(Store):
         if session is not None:
             self.kept[id] = session
         return session is not None
-
-
-class Losing(Store):
-    async def update(self, id: str, changes: Any) -> bool:
-        if id not in self.kept:
-            return False
-        data = {**self.kept[id], **changes}
-        await asyncio.sleep(0)
-        if id in self.kept:
-            self.kept[id] = data
-        return id in self.kept
-
-
-class Remembering(Store):
-    """Who gets an id that was another's gets the other's data."""
-
-    async def create(self, data: Any = None, id: str | None = None) -> str:
-        name = await super().create(data, id)
-        self.kept[name] = {**self.ended.get(name, {}), **self.kept[name]}
-        return name
-
-    async def delete(self, id: str) -> bool:
-        self.ended[id] = self.kept.get(id, {})
-        return await super().delete(id)
 
 
 def a_profile(factory: Any = Store) -> Profile:
@@ -172,27 +148,6 @@ def test_the_sound_twin_holds_under_every_schedule(switches: list[tuple[int, int
     state.teardown()
 
 
-def test_a_lost_update_is_found_where_one_is_stopped_between_reading_and_writing() -> None:
-    state = begun(SessionMachine.for_target(a_profile(Losing), found=None), "at-once")
-    clients = [["update: {session: s1, set: {a: 1}}"], ["update: {session: s1, set: {b: 2}}"]]
-    with pytest.raises(Violation, match="violated"):
-        state.at_once(clients=clients, switches=[(1, 1)])
-
-
-def test_an_id_used_again_does_not_bring_old_data_back() -> None:
-    first = "create: {as: s1, id: red, data: {a: 1}}"
-    for factory, is_sound in ((Store, True), (Remembering, False)):
-        state = begun(SessionMachine.for_target(a_profile(factory), found=None), sessions=(first,))
-        state.delete("delete: s1")
-        state.create("create: {as: s2, id: red}")
-        if is_sound:
-            state.get("get: s2")
-            state.teardown()
-        else:
-            with pytest.raises(Violation):
-                state.get("get: s2")
-
-
 # -- what users add ---------------------------------------------------------------------------------------------------
 
 
@@ -251,23 +206,6 @@ def test_what_is_printed_between_two_steps_is_printed(capsys: pytest.CaptureFixt
     print("here")
     state.teardown()
     assert "here" in capsys.readouterr().out
-
-
-def test_a_manager_that_answers_otherwise_the_second_time_is_told_apart() -> None:
-    moods = itertools.cycle([{"odd": 1}, {}])
-
-    class Moody(Store):
-        async def get(self, id: str) -> Any:
-            return next(moods) if id in self.kept else None
-
-    machine = SessionMachine.for_target(a_profile(Moody), found=None)
-    with pytest.raises((NotDeterministic, Violation)):
-        begun(machine).get("get: s1")
-    machine.violated[("[]", "create: {as: s1}", "get: s1")] = "something else"
-    next(moods)
-    with pytest.raises((NotDeterministic, Violation)):
-        for _ in range(2):
-            begun(machine).get("get: s1")
 
 
 def test_the_public_name_is_this_one() -> None:
