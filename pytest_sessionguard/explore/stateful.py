@@ -46,6 +46,9 @@ _ALONE: Final = frozenset({"clock", "zone", "restart", "isolation", "edge-timeou
 
 _EDGY: Final = 0.08
 
+# A hook may tell of a session before the call that makes it has answered: nothing ends all sessions beside such a call.
+_HOOKED: Final = frozenset({"clear", "pop_item"})
+
 # How many operations each client does at once: few, for they are judged in every order, and often.
 _AT_ONCE: Final = ((1, 1), (1, 1), (1, 2), (2, 1), (1, 1, 1))
 
@@ -196,7 +199,8 @@ class BaseMachine(RuleBasedStateMachine):
         known = list(draft.sketches)
         # What is done to one session meets.
         about = [rolls.choice(draft.living() or known)] if known and rolls.random() < 0.7 else known
-        writes = sorted(self.operations.difference(self.repertoire.looks))
+        able = sorted(self.operations.difference(_HOOKED if self.profile.hooks else ()))
+        writes = [verb for verb in able if verb not in self.repertoire.looks]
         clients = []
         for number, operations in enumerate(rolls.choice(_AT_ONCE)):
             draft.sketches = list(about)
@@ -207,7 +211,7 @@ class BaseMachine(RuleBasedStateMachine):
                 elif writes and rolls.random() < 0.75:
                     self._calls.one(rolls.choice(writes))
                 else:
-                    self._calls.operation()
+                    self._calls.one(rolls.choice(able)) if able else self._calls.create()
             clients.append(drawn.texts(draft.take(), self._written))
             known += [one for one in draft.sketches if one not in known]
         draft.client = ""
