@@ -44,7 +44,7 @@ TAKES: Final[Mapping[str, str]] = {
     "templates": "a template, or a list of them",
     "number": "a whole number",
     "duration": "a duration above zero: `1s`, `30m`",
-    "endpoint": "`host:port`",
+    "endpoint": "`host:port`, `module:function`",
     "place": "an attribute, a key, a dotted path, or `.`",
     "data type": f"{', '.join(f'`{name}`' for name in DATA_TYPES)}, `module:function`",
     "text": "a text",
@@ -62,7 +62,6 @@ REFUSED: Final = {
     "background": "cleanup_loop()",
     "isolation": "process",
     "time": "real",
-    "endpoint": "localhost:6379",
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from servers import needs_redis
 from zoo.stories import ONLY_IN_THE_ZOO, STORIES, held, tell, troubles
 
 from pytest_sessionguard.core.result import CaseResult
@@ -210,6 +211,15 @@ def test_stories_of_faults_hold_on_files_and_on_checkpoints(
         assert troubles(told(title, name)) == []
         assert held(told(title, name)), title
     assert all(case.status == "skipped" for title in others for case in told(title, name))
+
+
+# Of a store that is asked over a socket, the first story of each row of what is required, half of them by each face.
+@needs_redis
+@pytest.mark.parametrize(("name", "first"), [("reference-sync-redis", 0), ("reference-async-redis", 1)])
+def test_the_stories_hold_on_a_real_server(name: str, first: int) -> None:
+    titles = [title for title, *_ in ROWS.values() if title not in SKIPPED["reference-sync-sqlite"]][first::2]
+    assert [line for title in titles for line in troubles(told(title, name))] == []
+    assert sum(held(told(title, name)) for title in titles) > 10
 
 
 def test_what_the_shipped_profiles_skip_of_the_reference_holds_in_a_variant() -> None:

@@ -20,6 +20,7 @@ from pytest_sessionguard.target import making, placeholders, session_objects, su
 from pytest_sessionguard.target.answers import Reader, Unreadable
 from pytest_sessionguard.target.calls import NAMING, Call, Steps, steps_of
 from pytest_sessionguard.target.checking import check_live, unfitting
+from pytest_sessionguard.target.endpoints import endpoint_of
 from pytest_sessionguard.target.making import Made, NeedsLoop, settled
 from pytest_sessionguard.target.refusals import refusals_of, told, where
 from pytest_sessionguard.target.session_objects import NoSuchPart
@@ -40,6 +41,7 @@ class Binding:
         *,
         policy: Policy,
         folder: Path,
+        endpoint: str | None = None,
         noted: supplies.Noted,
         in_loop: bool,
         scribble: bool = False,
@@ -53,7 +55,7 @@ class Binding:
         self._in_loop = in_loop
         self._scribble = scribble
         self._proven = set() if proven is None else proven
-        self._figures = _figures(profile, policy, folder)
+        self._figures = _figures(profile, policy, folder, endpoint or endpoint_of(profile))
         self._functions: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._held: dict[tuple[str, Hashable], Any] = {}
         self.ports: supplies.Ports = supplies.undisturbed
@@ -287,14 +289,14 @@ class Binding:
 _PASSING: Final = (NeedsLoop, UsageError, HarnessError, Violation)
 
 
-def _figures(profile: Profile, policy: Policy, folder: Path) -> dict[str, Any]:
+def _figures(profile: Profile, policy: Policy, folder: Path, endpoint: str | None) -> dict[str, Any]:
     """Return what the placeholders of this case stand for."""
     figures: dict[str, Any] = {"dir": str(folder)}
     for name in placeholders.TIMES:
         figures[name] = placeholders.in_unit(getattr(policy, name), profile.timeout_unit)
     for name in placeholders.NUMBERS:
         figures[name] = getattr(policy, name)
-    if profile.endpoint is not None:
-        host, _, port = profile.endpoint.rpartition(":")
-        figures |= {"endpoint": profile.endpoint, "host": host, "port": int(port) if port.isdecimal() else port}
+    if endpoint is not None:
+        host, _, port = endpoint.rpartition(":")
+        figures |= {"endpoint": endpoint, "host": host, "port": int(port)}
     return figures

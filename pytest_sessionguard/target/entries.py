@@ -107,10 +107,12 @@ def _reference(entry: Entry, value: Any) -> Any:
     return value
 
 
-def _endpoint(entry: Entry, value: Any) -> str:
+def _endpoint(entry: Entry, value: Any) -> Any:
+    if callable(value) or (isinstance(value, str) and _REFERENCE.fullmatch(value)):
+        return value
     match = _ENDPOINT.fullmatch(value) if isinstance(value, str) else None
     if match is None or not 0 < int(match.group(1)) <= PORT_MAX:
-        raise ValueError(f"{entry.name} is `host:port`, not {value!r}")
+        raise ValueError(f"{entry.name} is `host:port`, or `module:function` that gives one, not {value!r}")
     return str(value)
 
 

@@ -14,7 +14,7 @@ from pytest_sessionguard.target.shape import Profile
 
 SUFFIX: Final = ".sessionguard.toml"
 SHIPPED: Final = Path(__file__).parent / "shipped"
-ALIASES: Final = {"reference": "reference-async-memory"}
+ALIASES: Final = {"reference": "reference-async-memory", "reference-redis": "reference-sync-redis"}
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -142,8 +142,6 @@ def refused_for_check(described: Profile) -> tuple[str, ...]:
         refused.append('[manager] isolation = "process": a search runs every case in its own process; expected none')
     if described.time == "real":
         refused.append('[manager] time = "real": a search runs in virtual time; expected virtual')
-    if described.endpoint is not None:
-        refused.append(f"[manager] endpoint = {described.endpoint!r}: a search puts no proxy before it; leave it out")
     return tuple(refused)
 
 
@@ -166,6 +164,4 @@ def refused_for_run(described: Profile) -> tuple[str, ...]:
         refused.append('[manager] isolation = "process": a fresh process for every case is given by search only')
     if described.time == "real":
         refused.append('[manager] time = "real": scenarios run in virtual time')
-    if described.endpoint is not None:
-        refused.append(f"[manager] endpoint = {described.endpoint!r}: a fault proxy is put there by search only")
     return tuple(refused)

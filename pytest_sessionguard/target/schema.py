@@ -68,7 +68,7 @@ _TAKES: Final[Mapping[str, Callable[[Entry], dict[str, Any]]]] = {
     "templates": lambda _: _one_or_list(_TEXT),
     "number": lambda entry: {"type": "integer", "minimum": entry.least},
     "duration": lambda _: dict(_DURATION),
-    "endpoint": lambda _: {"type": "string", "pattern": r":\d{1,5}$"},
+    "endpoint": lambda _: {"anyOf": [{"type": "string", "pattern": r":\d{1,5}$"}, dict(_REFERENCE)]},
     "place": lambda _: dict(_TEXT),
     "data type": lambda _: {"anyOf": [{"enum": list(DATA_TYPES)}, dict(_REFERENCE)]},
     "text": lambda _: {"type": "string"},

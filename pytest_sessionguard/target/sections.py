@@ -78,7 +78,7 @@ _MANAGER: Final = _section(
     _word("timeout_unit", " ".join(TIMEOUT_UNITS), "the unit of the times that are handed over and answered"),
     _entry("granularity", "duration", "the manager counts whole units only; one unit either side is not judged"),
     _entry("reset", "reference", "`module:function` called before each case"),
-    _entry("endpoint", "endpoint", "`host:port` of the backend"),
+    _entry("endpoint", "endpoint", "`host:port` of the backend, or `module:function` that starts one and gives it"),
 )
 
 _SESSION: Final = _section(

@@ -89,6 +89,7 @@ class Profile:
         paths: folders put on sys.path, absolute.
         background: what the harness runs beside the clients.
         reset: `module:function`, or the callable itself, called before each case.
+        endpoint: `host:port` of the backend, `module:function` that gives it, or the callable itself.
         warnings: what its user should know; nothing that stops a run.
         places: (verb, index) -> the place of every character of that template, for later messages; source: its file.
     """
@@ -110,7 +111,7 @@ class Profile:
     timeout_unit: str = "s"
     granularity_us: int = 0
     reset: str | Any | None = None
-    endpoint: str | None = None
+    endpoint: str | Any | None = None
     operations: FrozenMap = EMPTY
     session: SessionShape = field(default_factory=SessionShape)
     errors: FrozenMap = EMPTY

@@ -31,12 +31,15 @@ def test_every_shipped_profile_loads_without_a_warning_and_can_be_run(name: str)
 def test_the_reference_manager_is_shipped_in_its_shapes_and_under_a_short_name() -> None:
     assert shipped_names() == (
         "reference",
+        "reference-redis",
         "reference-async-file",
         "reference-async-memory",
+        "reference-async-redis",
         "reference-async-sqlite",
         "reference-recovery",
         "reference-sync-file",
         "reference-sync-memory",
+        "reference-sync-redis",
         "reference-sync-sqlite",
     )
     assert load("reference").factory == load("reference-async-memory").factory
@@ -147,7 +150,6 @@ def test_a_profile_in_python_takes_the_tables_as_keywords() -> None:
         ('background = "loop()"', "background = 'loop()'"),
         ('isolation = "process"', 'isolation = "process"'),
         ('time = "real"', 'time = "real"'),
-        ('endpoint = "h:1"', "endpoint = 'h:1'"),
         ('[probes]\nn = "len:kept"', "[probes] n"),
     ],
 )

@@ -63,6 +63,7 @@ def test_what_is_not_written_stands_at_its_default() -> None:
         ('granularity = "1s"', "granularity_us", 1_000_000),
         ('reset = "shape_shop:clean"', "reset", "shape_shop:clean"),
         ('endpoint = "localhost:6379"', "endpoint", "localhost:6379"),
+        ('endpoint = "shape_shop:clean"', "endpoint", "shape_shop:clean"),
         ('endpoint = "[::1]:6379"', "endpoint", "[::1]:6379"),
         ('path = ["."]', "paths", (str(SHAPES),)),
     ],

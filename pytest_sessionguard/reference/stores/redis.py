@@ -243,9 +243,15 @@ class RedisStore:
                 return
             try:
                 import redis
+                from redis.backoff import NoBackoff
+                from redis.retry import Retry
             except ImportError:
                 raise InvalidSetting("store", "redis", "pip install 'pytest-sessionguard[redis]' first") from None
-            client = redis.Redis.from_url(self._url, socket_timeout=BUSY_SECS, socket_connect_timeout=BUSY_SECS)
+            # How often to try again is decided here, once: the library would do so too, and by chance.
+            once = Retry(NoBackoff(), 0)
+            client = redis.Redis.from_url(
+                self._url, socket_timeout=BUSY_SECS, socket_connect_timeout=BUSY_SECS, retry=once
+            )
         now_us = self._patiently(lambda: client.get(f"{self._prefix}now"))
         with self._lock:
             self._client = client
