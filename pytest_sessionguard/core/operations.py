@@ -212,9 +212,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The call was cut off: it may have happened, or not."""
+    """The call was cut off: it may have happened, or not.
+
+    Attributes:
+        vetoed: its `commit` hook has failed: it may not have happened.
+    """
 
     reason: str = ""
+    vetoed: bool = False
 
     def __str__(self) -> str:
         return "unknown" + (f": {self.reason}" if self.reason else "")

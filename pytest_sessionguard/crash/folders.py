@@ -27,14 +27,20 @@ SYMLINK: Final = os.symlink
 CHMOD: Final = os.chmod
 UTIME: Final = os.utime
 
+# Where less is free, as in a container, a disk that is full would be our doing.
+_ROOM: Final = 1 << 26
+
 Identity = tuple[int, int]
 """Device and inode: what a file or folder is, whatever its name."""
 
 
 def scratch() -> str | None:
     """Return where folders that come and go are cheapest: memory where there is such a place."""
-    usable = os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK)
-    return "/dev/shm" if usable else None
+    try:
+        free = os.statvfs("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
+    except OSError:
+        return None
+    return "/dev/shm" if free is not None and free.f_bavail * free.f_frsize >= _ROOM else None
 
 
 def new_folder() -> Path:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
+from pytest_sessionguard.core.faults import Fault
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.result import CaseResult, counts
 from pytest_sessionguard.core.values import FrozenMap
 
 if TYPE_CHECKING:
+    from pytest_sessionguard.run.conversation import Conversation
     from pytest_sessionguard.run.runner import Runner
 
 # A fault with more chances than this is tried at the first ones alone, and the case says so.
 CHANCES_MAX: Final = 500
+
+# A fault that is to strike at this chance never does, and yet its chances are counted.
+_NEVER: Final = 1 << 60
 
 
 def is_swept(plan: Plan) -> bool:
@@ -26,6 +32,48 @@ def struck_at(plan: Plan, chance: int) -> Plan:
     """Return the plan with each swept fault striking at one chance."""
     faults = tuple(replace(fault, at=chance) if fault.at is None else fault for fault in plan.scenario.faults)
     return replace(plan, scenario=replace(plan.scenario, faults=faults))
+
+
+class _Counting:
+    """Looks on while a case runs in which faults may strike; keeps how many chances each of them had."""
+
+    folder = None
+
+    def __init__(self) -> None:
+        self.chances: tuple[int, ...] = ()
+
+    @contextmanager
+    def watching(self, talk: Conversation) -> Iterator[None]:
+        """Look on."""
+        yield
+        injections = talk.stage.injections
+        self.chances = () if injections is None else injections.chances
+
+
+def count_chances(runner: Runner, plan: Plan, faults: Sequence[Fault]) -> tuple[CaseResult, tuple[int, ...]]:
+    """Run a plan in which nothing goes wrong; return with the case how many chances each fault would have had.
+
+    Raises:
+        UsageError: see `Runner.run`.
+    """
+    never = tuple(replace(fault, at=_NEVER, lasting=False) for fault in faults)
+    watch = _Counting()
+    case = runner.run(replace(plan, scenario=replace(plan.scenario, faults=never)), watch=watch)
+    return case, tuple(min(count, CHANCES_MAX) for count in watch.chances) or (0,) * len(never)
+
+
+def sweep_known(runner: Runner, plan: Plan, chances: int) -> Iterator[tuple[Plan, CaseResult]]:
+    """Run a plan with its swept faults at each of so many chances; the first violation ends it.
+
+    Raises:
+        UsageError: see `Runner.run`.
+    """
+    for chance in range(1, chances + 1):
+        one = struck_at(plan, chance)
+        case = runner.run(one)
+        yield one, case
+        if case.status in ("violated", "skipped", "error"):
+            return
 
 
 def sweep(runner: Runner, plan: Plan) -> Iterator[tuple[Plan, CaseResult]]:

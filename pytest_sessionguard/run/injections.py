@@ -29,10 +29,13 @@ from pytest_sessionguard.crash.states import least
 from pytest_sessionguard.faults import Cut, Effect, Lose, MoveClock, Point, Raise, Repeat, Wait, kinds
 from pytest_sessionguard.faults.injector import Injector
 from pytest_sessionguard.run.cancellations import shows_a_leak
+from pytest_sessionguard.run.vetoes import COMMIT, Vetoes
 
 if TYPE_CHECKING:
+    from pytest_sessionguard.core.model import State
     from pytest_sessionguard.run.recorder import Begun
     from pytest_sessionguard.run.stage import Stage
+    from pytest_sessionguard.run.telling import Teller
 
 ATOMIC: Final = "fault.atomic"
 NO_LEAK: Final = "fault.no-leak"
@@ -139,7 +142,7 @@ class Injections:
         self._injector = Injector(self._faults)
         self._met: list[tuple[Event, Fired]] = []
         self._noted = 0
-        self._under_way: dict[int, int] = {}
+        self._vetoes = Vetoes(stage)
         self._repeat = False
         stage.binding.ports = self._hooked
 
@@ -211,10 +214,11 @@ class Injections:
         if isinstance(effect, Lose):
             return Unknown("its answer was lost")
         self._repeat = isinstance(effect, Repeat)
+        vetoed = self._vetoes.take(begun.operation, outcome)
         if met and isinstance(outcome, Failed):
-            return Unknown(f"met a fault: {outcome.error}")
+            return Unknown(f"met a fault: {outcome.error}", vetoed=vetoed)
         if met and begun.operation.verb not in LOOKS and isinstance(outcome, Ok) and _says_no(outcome.answer):
-            return Unknown(f"met a fault and answered {outcome.answer}")
+            return Unknown(f"met a fault and answered {outcome.answer}", vetoed=vetoed)
         return outcome
 
     def note(self, event: Event) -> None:
@@ -225,6 +229,7 @@ class Injections:
             fired[number] = replace(fired[number], followed=_followed(event))
             self._met.append((event, fired[number]))
         self._noted = len(fired)
+        self._vetoes.note(event)
 
     def repeats(self) -> bool:
         """Say, once, whether the operation that has just answered is to be asked again."""
@@ -233,6 +238,8 @@ class Injections:
 
     def _hooked(self, role: str, when: str) -> int:
         effect = self._injector.at(Point("hook", role), when)
+        if role == COMMIT:
+            self._vetoes.called(when, failed=isinstance(effect, Raise))
         if isinstance(effect, Raise):
             raise effect.error
         if not isinstance(effect, Wait):
@@ -261,6 +268,11 @@ class Injections:
         """What has struck, in its order."""
         return tuple(self._injector.fired)
 
+    @property
+    def chances(self) -> tuple[int, ...]:
+        """How many chances each fault had."""
+        return tuple(self._injector.chances)
+
     def blamed(self, violation: ViolationFound, events: Iterable[Event]) -> ViolationFound:
         """Return the violation as one of the fault that came before it, if one did."""
         met: list[tuple[Event | None, Fired]] = [one for one in self._met if _makes_fail(one[1].fault)]
@@ -276,6 +288,20 @@ class Injections:
         during = f" during {event.operation.verb}" if event is not None else ""
         told = f"after {fired.fault} struck {fired.point}{during}: {violation.summary}"
         return replace(violation, property=name, summary=told, fault=str(fired.fault))
+
+    def overruled(self, states: Iterable[State], teller: Teller) -> ViolationFound | None:
+        """Return the violation of a `commit` hook that has failed where the change was made all the same."""
+        overruled = self._vetoes.overruled(states)
+        if overruled is None:
+            return None
+        event, mismatch = overruled
+        name = REPORTED if isinstance(event.outcome, Ok) else ATOMIC
+        fired = next((fired for met, fired in reversed(self._met) if met is event), None)
+        found = teller.of_expectation(name, None, mismatch, event)
+        if fired is None:
+            return found
+        told = f"after {fired.fault} struck {fired.point} during {event.operation.verb}: {found.summary}"
+        return replace(found, summary=told, fault=str(fired.fault))
 
     def exercised(self, events: Iterable[Event]) -> Counter[str]:
         """Return how often a fault was put to the test: it was if somebody asked for anything after it."""

@@ -124,6 +124,11 @@ class Recorder:
         with self._lock:
             self._under_way.pop(begun.order, None)
 
+    def latest(self) -> Entry | None:
+        """Return what was noted last; None where nothing was."""
+        with self._lock:
+            return self._entries[-1] if self._entries else None
+
     def under_way(self) -> tuple[Begun, ...]:
         """Return the operations that have not answered yet, in the order of their calls."""
         with self._lock:

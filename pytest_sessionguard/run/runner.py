@@ -70,11 +70,11 @@ class Exploration:
 
 
 class Watch(Protocol):
-    """Who looks on while a case runs, in a folder of the watch's own."""
+    """Who looks on while a case runs."""
 
     @property
-    def folder(self) -> Path:
-        """The folder that the manager is told of."""
+    def folder(self) -> Path | None:
+        """The folder that the manager is told of, where it is not to get one of its own."""
 
     def watching(self, talk: Conversation) -> AbstractContextManager[None]:
         """Look on while the case runs."""
@@ -252,7 +252,9 @@ class Runner:
         unjudged = {**unlooked, **talk.unjudged, **talk.cancellations.unjudged()}
         unjudged |= {} if injections is None else injections.unjudged()
         violation = found if found is not None else case.found
-        if violation is not None:
+        if violation is None and injections is not None and status == "held":
+            violation = injections.overruled(talk.examination.states, talk.teller)
+        elif violation is not None:
             violation = talk.cancellations.blamed(violation, history.events)
             violation = violation if injections is None else injections.blamed(violation, history.events)
         if status == "held" and violation is None and self._lacks_files(plan, injections):

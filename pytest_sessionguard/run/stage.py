@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Hashable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -24,7 +23,7 @@ from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome, Unknown
 from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.values import UNSET, Unset
-from pytest_sessionguard.crash.folders import write_folder
+from pytest_sessionguard.crash.folders import new_folder, write_folder
 from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.explore.cancelling import Cancellation, cut_off
 from pytest_sessionguard.run.output import Output
@@ -99,7 +98,7 @@ class Stage:
         self.output = Output()
         # Only a manager that is told of its folder gets one: making and removing it costs more than a short case.
         wanted = "dir" in profile.placeholders and folder is None
-        made = Path(tempfile.mkdtemp(prefix="sessionguard-")) if wanted else Path("no-folder")
+        made = new_folder() if wanted else Path("no-folder")
         self.folder = folder if folder is not None else made
         self._has_folder = wanted
         self.binding = Binding(

@@ -153,6 +153,54 @@ class TellsFirst(Shelf):
             return True
 
 
+class PassesOverItsHook(Shelf):
+    """Bug: the hook that may refuse is asked, and its refusal passed over."""
+
+    def update(self, id: str, changes: dict[str, Any]) -> bool:
+        with self.lock:
+            if id not in self.kept:
+                return False
+            with suppress(Exception):
+                self.commit(id)
+            self.write(id, {**self.kept[id], **changes})
+            self.kept[id] |= changes
+            return True
+
+
+class AsksAfterwards(Shelf):
+    """Bug: the hook that may refuse is asked once all is done."""
+
+    def update(self, id: str, changes: dict[str, Any]) -> bool:
+        with self.lock:
+            if id not in self.kept:
+                return False
+            self.write(id, {**self.kept[id], **changes})
+            self.kept[id] |= changes
+            self.commit(id)
+            return True
+
+
+class AsksAgain(Shelf):
+    """Sound: a hook that fails is asked twice more before it is believed; the folder is tidied under its eyes."""
+
+    def update(self, id: str, changes: dict[str, Any]) -> bool:
+        with self.lock:
+            if id not in self.kept:
+                return False
+            for left in range(3):
+                try:
+                    self.commit(id)
+                    break
+                except ConnectionError:
+                    if left == 2:
+                        raise
+            self.write(id, {**self.kept[id], **changes})
+            self.kept[id] |= changes
+            with suppress(Exception):
+                self.commit("the folder")
+            return True
+
+
 PROFILE = """
 [manager]
 factory = "shelves:{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -59,6 +60,8 @@ def test_a_careful_store_is_not_accused_and_every_property_is_put_to_the_test(tm
         ("KeepsTheLock", {"fault.no-leak"}),
         ("InPlace", {"fault.atomic"}),
         ("TellsFirst", {"fault.atomic", "fault.no-leak"}),
+        ("PassesOverItsHook", {"fault.reported"}),
+        ("AsksAfterwards", {"fault.atomic"}),
     ],
 )
 def test_a_store_that_meets_faults_badly_is_found(tmp_path: Path, name: str, expected: set[str]) -> None:
@@ -67,6 +70,14 @@ def test_a_store_that_meets_faults_badly_is_found(tmp_path: Path, name: str, exp
     assert violation.property in expected, violation.message
     assert violation.fault == found.fault
     assert "struck" in violation.summary
+
+
+def test_a_store_that_asks_its_hook_again_is_not_accused(tmp_path: Path) -> None:
+    seen = 0
+    for one in itertools.islice(tried(a_profile(tmp_path, "AsksAgain")), 60):
+        assert not one.case.violations, one.case.violations[0].message
+        seen += any(fault.kind == "fail_call" and fault.subject == "commit" for fault in one.case.planned)
+    assert seen > 5
 
 
 # -- single faults -----------------------------------------------------------------------------------------------------

@@ -76,12 +76,12 @@ class Model:
         """Return the states that may follow, and the first alternative that the answer is."""
         worlds: list[State] = []
         first: Alternative | None = None
-        is_unknown = isinstance(outcome, Unknown)
-        if is_unknown:
+        if isinstance(outcome, Unknown):
             worlds.append(state)
         for alternative in self.alternatives(state, ask):
-            if is_unknown:
-                worlds.extend(alternative.after(None))
+            if isinstance(outcome, Unknown):
+                done = alternative.after(None)
+                worlds.extend((_against_a_veto(state, world) for world in done) if outcome.vetoed else done)
             elif alternative.fits(outcome):
                 first = first or alternative
                 worlds.extend(alternative.after(outcome.answer if isinstance(outcome, Ok) else None))
@@ -131,3 +131,14 @@ class Model:
                 or (one.phase == LIVE and standing(one, before, policy) == DEAD)
             )
         )
+
+
+def _against_a_veto(before: State, after: State) -> State:
+    """Return the state with a mark on every session that was made, changed or ended; renewed alone does not count."""
+    marked = [
+        replace(record, vetoed=True)
+        for key, record in after.records.items()
+        if (known := before.records.get(key)) is None
+        or (record.phase, record.data, record.version) != (known.phase, known.data, known.version)
+    ]
+    return after.having(*marked)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
 from pytest_sessionguard.core.faults import Fault
+from pytest_sessionguard.core.linearizability import LOOKS
 from pytest_sessionguard.core.plan import Plan
-from pytest_sessionguard.core.scenario import Parallel, Place, Scenario, Step
+from pytest_sessionguard.core.result import CaseResult
+from pytest_sessionguard.core.scenario import AnyStep, Parallel, Place, Scenario, Step
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
-from pytest_sessionguard.run import cancelling, fault_sweeps
+from pytest_sessionguard.run import fault_sweeps
 from pytest_sessionguard.run.bench import Bench, Tried
 from pytest_sessionguard.run.families import Family
 from pytest_sessionguard.target.shape import Profile
@@ -29,10 +32,11 @@ _FILE_FAULTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """A plan that holds as it is, and what is to go wrong in it."""
+    """A plan, what may go wrong in it, and which of that is to."""
 
     plan: Plan
-    fault: Fault
+    faults: tuple[Fault, ...]
+    column: int
 
 
 def _faults(profile: Profile) -> Iterator[Fault]:
@@ -46,37 +50,70 @@ def _faults(profile: Profile) -> Iterator[Fault]:
 
 @lru_cache(maxsize=8)
 def _programs(bench: Bench) -> tuple[_Program, ...]:
-    """Return every pair of a program and a fault, those that differ in the program first."""
+    """Return every pair of a plan and a fault.
+
+    Those come first whose operation writes, in the first of its states: each with one fault, then each with another.
+    """
     survives = bench.profile.policy.survives
     restarts = survives != "nothing" if isinstance(survives, str) else bool(survives)
-    plans = [
-        plan
-        for told, numbers in cancelling.programs(bench.profile)
-        for restarted in ((False, True) if restarts else (False,))
-        if (plan := _split(told, numbers, restarted)) is not None
-    ]
-    return tuple(_Program(plan, fault) for fault in _faults(bench.profile) for plan in plans)
+    faults = tuple(_faults(bench.profile))
+    turns: Counter[str] = Counter()
+    verbs: dict[str, int] = {}
+    found: list[tuple[tuple[bool, int, int, bool, int], _Program]] = []
+    for told, numbers in bench.cancelled:
+        cut = _cut(told, numbers)
+        if not cut:
+            continue
+        verb = told.scenario.steps[cut - 1].verb
+        turns[verb] += 1
+        row = verbs.setdefault(verb, len(verbs))
+        for restarted in (False, True) if restarts else (False,):
+            plan = _split(told, cut, restarted)
+            for column in range(len(faults)):
+                place = verb in LOOKS, turns[verb], (column - row) % len(faults), restarted, row
+                found.append((place, _Program(plan, faults, column)))
+    return tuple(program for _, program in sorted(found, key=lambda one: one[0]))
 
 
-def _split(plan: Plan, numbers: tuple[int, ...], restarted: bool) -> Plan | None:
-    """Return the plan with what follows its chosen operation undisturbed; None where more than one is chosen.
+@lru_cache(maxsize=1_024)
+def _plain(bench: Bench, plan: Plan, faults: tuple[Fault, ...]) -> tuple[CaseResult, tuple[int, ...]]:
+    """Return what comes of a plan in which nothing goes wrong, and how many chances each fault has in it."""
+    return fault_sweeps.count_chances(bench.runner, plan, faults)
+
+
+def _cut(plan: Plan, numbers: tuple[int, ...]) -> int:
+    """Return how many steps end with its chosen operation; 0 where more than one is chosen."""
+    steps = plan.scenario.steps
+    if len(numbers) != 1 or any(isinstance(step, Parallel) for step in steps):
+        return 0
+    operations = [n for n, step in enumerate(steps) if isinstance(step, Step) and step.verb not in _NO_OPERATIONS]
+    return operations[numbers[0]] + 1
+
+
+def _split(plan: Plan, cut: int, restarted: bool) -> Plan:
+    """Return the plan with what follows its chosen operation, the last before `cut`, undisturbed.
 
     What follows looks for what was left behind or, restarted, whether what is kept agrees with what was shown.
     """
     story = plan.scenario
-    at = numbers[0] if len(numbers) == 1 else -1
-    if at < 0 or any(isinstance(step, Parallel) for step in story.steps):
-        return None
-    operations = [n for n, step in enumerate(story.steps) if isinstance(step, Step) and step.verb not in _NO_OPERATIONS]
-    cut = operations[at] + 1
-    after = story.steps[cut:]
+    before, after = _read_first(story.steps[: cut - 1], story.steps[cut:]), story.steps[cut:]
     if restarted:
         looks = tuple(step for step in after if step.verb in ("get", "exists", "list", "count"))
         after = (*looks, Step(verb="restart", arguments=EMPTY, place=Place(story.path, 0, 0)), *looks)
-    told: Scenario = replace(
-        story, start=(*story.start, *story.steps[: cut - 1]), steps=story.steps[cut - 1 : cut], after_fault=after
-    )
+    told: Scenario = replace(story, start=(*story.start, *before), steps=story.steps[cut - 1 : cut], after_fault=after)
     return replace(plan, scenario=replace(told, title=told.title.replace(", cancelled", ", disturbed")), forgiving=True)
+
+
+def _read_first(before: tuple[AnyStep, ...], after: tuple[AnyStep, ...]) -> tuple[AnyStep, ...]:
+    """Return the steps before with a look at the session right after it is made, as the steps after look at it.
+
+    Of data that nobody has read, nobody can say whether it was changed.
+    """
+    made = next((n for n, step in enumerate(before) if isinstance(step, Step) and step.verb == "create"), None)
+    look = next((step for step in after if isinstance(step, Step) and step.verb == "get"), None)
+    if made is None or look is None:
+        return before
+    return (*before[: made + 1], look, *before[made + 1 :])
 
 
 _NO_OPERATIONS: Final = frozenset({"advance", "set_clock", "restart", "expect", "call"})
@@ -89,20 +126,16 @@ def _applies(bench: Bench) -> str:
 
 
 def _run(bench: Bench, number: int) -> Iterator[Tried]:
-    programs = _programs(bench)
-    # A stride that is no divisor of the count: neighbours differ in program and fault.
-    program = programs[(number * _STRIDE) % len(programs)]
-    plain = bench.runner.run(program.plan)
+    program = _programs(bench)[number]
+    plain, chances = _plain(bench, program.plan, program.faults)
     if plain.status not in ("held", "unproven"):
         yield Tried(plan=program.plan, case=plain)
         return
-    told = replace(program.plan, scenario=replace(program.plan.scenario, faults=(program.fault,)))
-    for plan, case in fault_sweeps.sweep(bench.runner, told):
-        if case.fired:
-            yield Tried(plan=plan, case=case, fault=str(plan.scenario.faults[0]))
+    fault = program.faults[program.column]
+    told = replace(program.plan, scenario=replace(program.plan.scenario, faults=(fault,)))
+    for plan, case in fault_sweeps.sweep_known(bench.runner, told, chances[program.column]):
+        yield Tried(plan=plan, case=case, fault=str(plan.scenario.faults[0]))
 
-
-_STRIDE: Final = 7_919
 
 FAMILY = Family(
     name="faults",
