@@ -83,8 +83,11 @@ class Captured:
         self._counterpart = Counterparts(stand_ins).of
         self._holders = Holders(self._counterpart)
         self._seen: dict[str, Reading] = {}
-        self._own: list[tuple[str, Reading]] = []
-        self._extent: tuple[int, Any] = (0, None)
+        # What is looked at before every span: the user's own modules, and those of their names that are watched.
+        self._own: list[tuple[str, Any, dict[str, Any], int, Any]] = []
+        self._watched: list[tuple[str, dict[str, Any], Watched]] = []
+        self._modules = 0
+        self._last_module: Any = None
         self._names: list[_NameOf] = []
         self._others: list[Reference] = []
         self._applied_names: list[_NameOf] = []
@@ -96,25 +99,21 @@ class Captured:
         `shared`: an outer freeze has put the same fake classes into modules, and will take them out itself.  Where
         none did, a stand-in found in a module was brought back by a late undo, and is ours to take out.
         """
-        self._walk_if_changed(also_own=True)
-        names, others = self._applied_names, self._applied_others
-        for one in self._names:
-            namespace, name, real, fake, of_classes = one
-            held = namespace.get(name)
-            if held is real:
-                # Noted first: whatever interrupts us, what was replaced is known.
-                names.append(one)
+        stale = self._stale()
+        if stale or self._have_modules_changed():
+            self._walk(stale)
+        names, others = self._names, self._others
+        if shared:
+            names = [(at, name, *pair) for at, name, *pair in names if not (pair[2] and at.get(name) is pair[1])]
+            others = [each for each in others if not (each.pair.of_classes and each.place.held() is each.pair.fake)]
+        # Noted first: whatever interrupts us, what was replaced is known.
+        self._applied_names, self._applied_others = names, others
+        for namespace, name, real, fake, _ in names:
+            if namespace.get(name) is real:
                 namespace[name] = fake
-            elif held is fake and not (shared and of_classes):
-                names.append(one)
-        for other in self._others:
-            place, (real, fake, of_classes) = other
-            held = place.held()
-            if held is real:
-                others.append(other)
+        for place, (real, fake, _) in others:
+            if place.held() is real:
                 place.put(fake)
-            elif held is fake and not (shared and of_classes):
-                others.append(other)
 
     def restore(self, *, shared: bool = False) -> None:
         """Put every real object back, also into modules that were imported meanwhile; may be called again."""
@@ -122,22 +121,39 @@ class Captured:
             if namespace.get(name) is fake:
                 namespace[name] = real
         _put_back(self._applied_others)
-        before = self._seen
-        if self._walk_if_changed(also_own=False):
+        if self._have_modules_changed():
+            before = self._seen
+            self._walk(set())
             for module_name, reading in self._seen.items():
                 if before.get(module_name) is not reading:
                     _put_back([each for each in reading.references if not (shared and each.pair.of_classes)])
-        self._applied_names.clear()
-        self._applied_others.clear()
+        self._applied_names, self._applied_others = [], []
 
-    def _walk_if_changed(self, *, also_own: bool) -> bool:
-        """Read the modules that are new or have changed; say whether there were any."""
+    def _have_modules_changed(self) -> bool:
         modules = sys.modules
-        extent = (len(modules), next(reversed(modules.values()), None))
-        stale = {name for name, reading in self._own if _has_changed(name, reading)} if also_own else set()
-        grown = extent[0] != self._extent[0] or extent[1] is not self._extent[1]
-        if not grown and not stale:
-            return False
+        return len(modules) != self._modules or next(reversed(modules.values()), None) is not self._last_module
+
+    def _stale(self) -> set[str]:
+        """Return which of the user's own modules are others than before, or hold others."""
+        stale: set[str] = set()
+        modules = sys.modules
+        for module_name, module, namespace, size, spec in self._own:
+            if (
+                modules.get(module_name) is not module
+                or len(namespace) != size
+                or namespace.get("__spec__") is not spec
+            ):
+                stale.add(module_name)
+        for module_name, namespace, (name, known, sized, size) in self._watched:
+            if namespace.get(name) is not known() or (sized is not None and len(sized) != size):
+                stale.add(module_name)
+        return stale
+
+    def _walk(self, stale: set[str]) -> None:
+        """Read the modules that are new or have changed, the stale ones included."""
+        modules = sys.modules
+        count, last = len(modules), next(reversed(modules.values()), None)
+        grown = count != self._modules or last is not self._last_module
         seen = {} if grown else {name: reading for name, reading in self._seen.items() if name not in stale}
         unread: list[tuple[str, Any, dict[str, Any]]] = []
         for module_name in list(modules) if grown else stale:
@@ -154,12 +170,13 @@ class Captured:
                 unread.append((module_name, module, namespace))
         self._read(unread, seen)
         self._seen = seen
-        self._own = [(name, reading) for name, reading in seen.items() if reading.watched is not None]
+        own = [(name, reading) for name, reading in seen.items() if reading.watched is not None]
+        self._own = [(name, *reading[:4]) for name, reading in own]
+        self._watched = [(name, reading.namespace, each) for name, reading in own for each in reading.watched or ()]
         found = list(chain.from_iterable(reading.references for reading in seen.values()))
         self._names = [(*place, *pair) for place, pair in found if isinstance(place, Name)]
         self._others = [each for each in found if not isinstance(each.place, Name)]
-        self._extent = extent
-        return True
+        self._modules, self._last_module = count, last
 
     def _read(self, unread: list[tuple[str, Any, dict[str, Any]]], seen: dict[str, Reading]) -> None:
         """Add a reading of each module to those `seen`."""
@@ -215,13 +232,3 @@ def _remembered(value: Any) -> Callable[[], Any]:
         return weakref.ref(value)
     except TypeError:
         return lambda: value
-
-
-def _has_changed(module_name: str, reading: Reading) -> bool:
-    module, namespace, size, spec, _, watched = reading
-    if sys.modules.get(module_name) is not module or len(namespace) != size or namespace.get("__spec__") is not spec:
-        return True
-    for name, known, sized, sized_before in watched or ():
-        if namespace.get(name) is not known() or (sized is not None and len(sized) != sized_before):
-            return True
-    return False

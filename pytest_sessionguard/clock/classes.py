@@ -95,11 +95,11 @@ class Opened:
         ImportError: there is no way to tell the interpreter.
     """
 
-    __slots__ = ("_kind", "_names", "_tell")
+    __slots__ = ("_kind", "_modified", "_names")
 
     _kind: type
     _names: dict[str, Any]
-    _tell: Callable[[type], None]
+    _modified: Callable[[type], None]
 
     def __init__(self, kind: type) -> None:
         from ctypes import py_object, pythonapi
@@ -107,9 +107,9 @@ class Opened:
         names = [found for found in gc.get_referents(kind.__dict__) if type(found) is dict]
         if len(names) != 1 or names[0].keys() != kind.__dict__.keys():
             raise LookupError(kind)
-        tell = pythonapi.PyType_Modified
-        tell.argtypes, tell.restype = [py_object], None
-        for name, value in (("_kind", kind), ("_names", names[0]), ("_tell", tell)):
+        modified = pythonapi.PyType_Modified
+        modified.argtypes, modified.restype = [py_object], None
+        for name, value in (("_kind", kind), ("_names", names[0]), ("_modified", modified)):
             object.__setattr__(self, name, value)
 
     @property
@@ -118,7 +118,15 @@ class Opened:
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._names[name] = value
-        self._tell(self._kind)
+        self.tell()
+
+    def inherits_from(self, other: Opened) -> bool:
+        """Say whether this class inherits from another one."""
+        return self._kind is not other._kind and issubclass(self._kind, other._kind)
+
+    def tell(self) -> None:
+        """Have the interpreter forget what it remembers of the attributes."""
+        self._modified(self._kind)
 
     def __repr__(self) -> str:
         return repr(self._kind)

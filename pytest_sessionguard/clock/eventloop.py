@@ -26,8 +26,9 @@ from typing import Any, Final, TypeVar
 from pytest_sessionguard.clock import loopturns, select_turns, threads
 from pytest_sessionguard.clock.deadlock import waiting_tasks
 from pytest_sessionguard.clock.late import Late
+from pytest_sessionguard.clock.patches import Patch, Patches
 from pytest_sessionguard.clock.readings import READINGS, RESOLUTION_S, real_get_clock_info, real_monotonic
-from pytest_sessionguard.clock.underway import LOOK_AGAIN_S, UnderWay
+from pytest_sessionguard.clock.underway import LOOK_AGAIN_S, UnderWay, live_threads
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.clock.waits import CURRENT
 from pytest_sessionguard.errors import UsageError, VirtualDeadlock
@@ -44,11 +45,13 @@ SPIN_TURNS: Final = 1000
 class Span:
     """What the loops of one span share."""
 
+    spinning_since_s = 0.0
+
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
-        self.owner = get_ident()
-        if not clock.threads:
-            self.work = UnderWay(clock.patience_us)  # Now: it notes which threads are there already.
+        self.owner = READINGS.owner
+        # Where threads are virtual, their work is known by their turns.
+        self._there_before = None if clock.threads else live_threads()
         # The same for loops of other virtual threads.
         self.works: dict[Any, UnderWay] = {}
         # Loop -> its clock's resolution before we changed it.
@@ -59,12 +62,11 @@ class Span:
         self.clients: list[tuple[int, int, asyncio.Future[None]]] = []
         self.arrivals = 0
         self.turns = 0
-        self.spinning_since_s = 0.0
 
     @cached_property
     def work(self) -> UnderWay:
         """Return what knows the real work outside the loops of the owner."""
-        return UnderWay(self.clock.patience_us, watch_threads=False)
+        return UnderWay(self.clock.patience_us, self._there_before)
 
     def next_client_us(self) -> int | None:
         clients = self.clients
@@ -82,7 +84,7 @@ class Span:
         if get_ident() == self.owner:
             return self.work
         if loop not in self.works:
-            self.works[loop] = UnderWay(self.clock.patience_us, watch_threads=False)
+            self.works[loop] = UnderWay(self.clock.patience_us)
         return self.works[loop]
 
 
@@ -132,23 +134,19 @@ async def advance(clock: VirtualClock, span_us: int) -> None:
 # -- in and out ------------------------------------------------------------------------------------------------------
 
 
-def refuse_foreign_loops() -> None:
-    """Refuse a running loop whose timers are out of reach.
+def enter(clock: VirtualClock) -> None:
+    """Start a span; the loop that runs already takes part at once.
 
     Raises:
-        UsageError: the running loop is not built on asyncio's selectors, as uvloop's are not.
+        UsageError: the running loop is not built on asyncio's selectors, as uvloop's are not: its timers are out of
+            reach.
     """
+    global _span
     loop = asyncio._get_running_loop()
     if loop is not None and not isinstance(loop, base_events.BaseEventLoop):
         raise _foreign(loop)
-
-
-def enter(clock: VirtualClock) -> None:
-    """Start a span; the loop that runs already takes part at once."""
-    global _span
     _span = Span(clock)
-    loop = asyncio._get_running_loop()
-    if isinstance(loop, base_events.BaseEventLoop):
+    if loop is not None:
         _adopt(_span, loop)
     _LATE.enter()
 
@@ -182,13 +180,15 @@ def leave() -> None:
         for name in ("run_forever", "run_until_complete"):
             if uvloop.Loop.__dict__.get(name) is _refuse_to_run:
                 delattr(uvloop.Loop, name)
+    _FOR_LOOPS.take_out()
     if span is None:
         return
-    shift_s = real_monotonic() - span.clock.monotonic_us / 1e6
-    while span.loops:
-        loop, resolution_s = span.loops.popitem()
-        loop._clock_resolution = resolution_s  # type: ignore[attr-defined]  # not in typeshed
-        _shift(loop, shift_s)
+    if span.loops:
+        shift_s = real_monotonic() - span.clock.monotonic_us / 1e6
+        while span.loops:
+            loop, resolution_s = span.loops.popitem()
+            loop._clock_resolution = resolution_s  # type: ignore[attr-defined]  # not in typeshed
+            _shift(loop, shift_s)
     for _, _, arrived in span.clients:
         if not arrived.get_loop().is_closed():
             arrived.cancel()
@@ -208,6 +208,8 @@ def _follow(span: Span, selector: Any) -> Any:
 
 def _adopt(span: Span, loop: Any) -> None:
     """Let a loop follow the clock; timers set before the span keep their distance from now."""
+    if not span.loops:
+        _FOR_LOOPS.put_once()
     made_inside = loop._clock_resolution == RESOLUTION_S
     span.loops[loop] = real_get_clock_info("monotonic").resolution if made_inside else loop._clock_resolution
     loop._clock_resolution = RESOLUTION_S
@@ -416,24 +418,30 @@ def _noted_write(real: Callable[..., Any]) -> Callable[..., Any]:
     return write
 
 
-def _patches() -> list[tuple[Any, str, Any]]:
-    """Return every attribute that is replaced while a clock is in force: owner, name, stand-in."""
+def _patches() -> list[Patch]:
+    """Return what is replaced while a clock is in force."""
     names = ("EpollSelector", "KqueueSelector", "DevpollSelector", "PollSelector", "SelectSelector")
     found = [getattr(selectors, name) for name in names if hasattr(selectors, name)]
     families = {kind: None for each in found for kind in each.__mro__ if kind is not selectors.BaseSelector}
+    return [
+        *((kind, "select", _followed(kind.__dict__["select"])) for kind in families if "select" in kind.__dict__),
+        (base_events.BaseEventLoop, "time", _loop_time),
+    ]
+
+
+def _patches_for_loops() -> list[Patch]:
+    """Return what is replaced once a loop runs while a clock is in force."""
     writers = [
         ("asyncio.selector_events", "_SelectorDatagramTransport", "sendto"),
         ("asyncio.unix_events", "_UnixWritePipeTransport", "write"),
     ]
     return [
-        *((kind, "select", _followed(kind.__dict__["select"])) for kind in families if "select" in kind.__dict__),
         *(
             (kind, name, _noted_write(kind.__dict__[name]))
             for module, transport, name in writers
             # Windows has no pipes of this kind, nor the module.
             if (kind := vars(sys.modules.get(module, object)).get(transport)) is not None
         ),
-        (base_events.BaseEventLoop, "time", _loop_time),
         (base_events.BaseEventLoop, "shutdown_default_executor", _noted_shutdown),
         (asyncio.futures, "wrap_future", _noted_wrap_future),
         (asyncio, "wrap_future", _noted_wrap_future),
@@ -441,3 +449,4 @@ def _patches() -> list[tuple[Any, str, Any]]:
 
 
 PATCHES: Final = _patches()
+_FOR_LOOPS: Final = Patches(_patches_for_loops())

@@ -24,6 +24,7 @@ from freezegun import api
 
 from pytest_sessionguard.clock import classes
 from pytest_sessionguard.clock.captured import Captured
+from pytest_sessionguard.clock.patches import Patch, Patches
 from pytest_sessionguard.clock.readings import READINGS, real_time_ns
 from pytest_sessionguard.clock.virtual import MICROSECONDS, VirtualClock
 
@@ -255,6 +256,7 @@ _start, _stop = api._freeze_time.start, api._freeze_time.stop
 
 
 def _driven_start(self: Any) -> Any:
+    _WHILE_FROZEN.put_once()
     factory = _start(self)
     clock = READINGS.clock
     if clock is not None and type(factory) is api.FrozenDateTimeFactory:
@@ -282,45 +284,43 @@ def _note_foreign_wall() -> None:
     READINGS.foreign_wall = None if own else lambda: (api.get_current_time() - _EPOCH) // _ONE_US
 
 
-def _patches() -> list[tuple[Any, str, Any]]:
-    """Return every attribute that is replaced while a clock is in force: owner, name, stand-in."""
-    return [
-        (api._freeze_time, "start", _driven_start),
+# What is replaced while a clock is in force, and what, while there may be another freeze within it.
+PATCHES: Final[list[Patch]] = [(api._freeze_time, "start", _driven_start)]
+_WHILE_FROZEN: Final = Patches(
+    [
         (api._freeze_time, "stop", _driven_stop),
         # The monotonic time of freezegun's own fakes would jump with the wall.
         (api, "_get_fake_monotonic", _monotonic),
         (api, "_get_fake_monotonic_ns", _monotonic_ns),
         (api, "datetime_to_fakedatetime", _with_fold),
     ]
+)
 
 
-PATCHES: Final = _patches()
+def start(factory: ClockFactory) -> None:
+    """Put a clock on freezegun's stack."""
+    factories = api.freeze_factories
+    FAKES.shared = bool(factories)
+    needed = FAKES.needed
+    if needed:
+        _WHILE_FROZEN.put_once()
+    factories.append(factory)
+    api.tz_offsets.append(_NO_OFFSET)
+    api.ignore_lists.append(())
+    api.tick_flags.append(False)
+    if needed:
+        FAKES.show()
 
 
-class Freeze:
-    """Put a clock on freezegun's stack and take it off again."""
+def stop(factory: ClockFactory) -> None:
+    """Take a clock off, and with it every freeze that was begun inside the span and never ended.
 
-    def __init__(self, clock: VirtualClock) -> None:
-        self._factory = ClockFactory(clock)
-
-    def start(self) -> None:
-        FAKES.shared = bool(api.freeze_factories)
-        api.freeze_factories.append(self._factory)
-        api.tz_offsets.append(_NO_OFFSET)
-        api.ignore_lists.append(())
-        api.tick_flags.append(False)
-        if FAKES.needed:
-            FAKES.show()
-
-    def stop(self) -> None:
-        """Take the clock off, and with it every freeze that was begun inside the span and never ended.
-
-        May be called again.
-        """
-        for place, factory in enumerate(api.freeze_factories):
-            if factory is self._factory:
-                for stack in (api.freeze_factories, api.tz_offsets, api.ignore_lists, api.tick_flags):
-                    del stack[place:]
-                break
-        FAKES.hide()
-        _note_foreign_wall()
+    May be called again.
+    """
+    factories = api.freeze_factories
+    if factory in factories:
+        place = factories.index(factory)
+        del factories[place:], api.tz_offsets[place:], api.ignore_lists[place:], api.tick_flags[place:]
+    FAKES.hide()
+    _WHILE_FROZEN.take_out()
+    READINGS.foreign_wall = None

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from _thread import get_ident
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from pytest_sessionguard.clock import classes, eventloop, frozen, readings, remembered, select_turns, sockets, threads
 from pytest_sessionguard.clock.captured import Captured
 from pytest_sessionguard.clock.exempt import KEEPS_REAL_TIME, KEEPS_REAL_TIME_BESIDE_THREADS
+from pytest_sessionguard.clock.patches import Patches
 from pytest_sessionguard.clock.readings import READINGS
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.errors import UsageError
 
 _CAPTURED: Final = Captured(readings.STAND_INS)
 _CAPTURED_WITH_LOCKS: Final = Captured({**readings.STAND_INS, **threads.STAND_INS})
-# What stands for an attribute that the owner itself has not.
-_INHERITED: Final = object()
-_PATCHES: Final = [*frozen.PATCHES, *classes.PATCHES, *eventloop.PATCHES]
-_WITH_THREADS: Final = [*_PATCHES, *threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES]
+PATCHES: Final = [*frozen.PATCHES, *classes.PATCHES, *eventloop.PATCHES, *remembered.PATCHES]
+_WITHOUT_THREADS: Final = Patches(PATCHES)
+_WITH_THREADS: Final = Patches([*PATCHES, *threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES])
 
 
 class Installation:
@@ -35,8 +35,8 @@ class Installation:
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
         self._captured = _CAPTURED_WITH_LOCKS if clock.threads and not threads.are_locks_kept() else _CAPTURED
-        self._freeze: frozen.Freeze | None = None
-        self._replaced: list[tuple[Any, str, Any]] = []
+        self._factory: frozen.ClockFactory | None = None
+        self._patches = _WITH_THREADS if clock.threads else _WITHOUT_THREADS
 
     def __enter__(self) -> VirtualClock:
         if READINGS.clock is not None:
@@ -44,7 +44,6 @@ class Installation:
             raise UsageError(
                 f"{whose} is already in force: leave its `with clock.installed()` before entering a new one"
             )
-        eventloop.refuse_foreign_loops()
         try:
             self._enter()
         except BaseException:
@@ -66,33 +65,25 @@ class Installation:
         READINGS.elsewhere = threads.sleep
         READINGS.keeps_real_time = KEEPS_REAL_TIME_BESIDE_THREADS if self._clock.threads else KEEPS_REAL_TIME
         READINGS.clock = self._clock
-        self._freeze = frozen.Freeze(self._clock)
-        self._freeze.start()
-        replaced = self._replaced
-        with_threads = self._clock.threads
-        patches = _WITH_THREADS if with_threads else _PATCHES
-        for owner, name, stand_in in (*patches, *remembered.patches(self._clock)):
-            replaced.append((owner, name, owner.__dict__.get(name, _INHERITED)))
-            setattr(owner, name, stand_in)
+        self._factory = frozen.ClockFactory(self._clock)
+        frozen.start(self._factory)
+        self._patches.put()
+        remembered.enter(self._clock)
         self._captured.apply()
-        if with_threads:
+        if self._clock.threads:
             threads.enter(self._clock)
         eventloop.enter(self._clock)
 
     def _leave(self) -> None:
         try:
-            threads.leave()
+            if self._clock.threads:
+                threads.leave(self._clock)
             eventloop.leave()
-            if self._freeze is not None:
+            if self._factory is not None:
                 self._captured.restore()
         finally:
-            for owner, name, original in self._replaced:
-                if original is not _INHERITED:
-                    setattr(owner, name, original)
-                elif name in owner.__dict__:
-                    delattr(owner, name)
-            self._replaced.clear()
-            if self._freeze is not None:
-                self._freeze.stop()
+            self._patches.take_out()
+            if self._factory is not None:
+                frozen.stop(self._factory)
             READINGS.clock = None
             READINGS.foreign_wall = None

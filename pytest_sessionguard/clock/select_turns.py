@@ -101,7 +101,7 @@ def due_us(turns: Turns, timeout: float | None) -> int | None:
 
 def work_beside(turns: Turns) -> UnderWay:
     """Return what knows the real work outside a thread that waits for descriptors."""
-    return UnderWay(turns.clock.patience_us, watch_threads=False)
+    return UnderWay(turns.clock.patience_us)
 
 
 def _fd(each: Any) -> int:

@@ -26,6 +26,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, Final
 
 from pytest_sessionguard.clock.locks import VirtualLock, VirtualRLock, VirtualSimpleQueue, condition_wait
+from pytest_sessionguard.clock.patches import Patch, Patches
 from pytest_sessionguard.clock.readings import READINGS, real_monotonic, real_sleep
 from pytest_sessionguard.clock.turns import Turns, by_seed
 from pytest_sessionguard.clock.virtual import VirtualClock
@@ -60,12 +61,16 @@ _live_threads: Final[dict[int, threading.Thread]] = vars(threading)["_active"]
 
 def enter(clock: VirtualClock) -> None:
     """Start to pass turns; the current thread has the first one."""
-    turns = Turns(clock, None if clock.seed is None else by_seed(clock.seed))
+    clock.passed_on = _pass_on
+    CURRENT.promise(partial(_turns, clock, threading.current_thread(), [*_live_threads.values()]))
+
+
+def _turns(clock: VirtualClock, owner: threading.Thread, there_before: list[threading.Thread]) -> Turns:
+    turns = Turns(clock, owner, None if clock.seed is None else by_seed(clock.seed))
     turns.call_warden = partial(_call_warden, turns)
     turns.stirs = stirs
-    turns.others = partial(_others, tuple(_live_threads.values()))
-    clock.passed_on = _pass_on
-    CURRENT.turns = turns
+    turns.others = partial(_others, there_before)
+    return turns
 
 
 def _call_warden(turns: Turns) -> None:
@@ -75,7 +80,7 @@ def _call_warden(turns: Turns) -> None:
     turns.warden.call()
 
 
-def _others(there_before: tuple[threading.Thread, ...]) -> bool:
+def _others(there_before: list[threading.Thread]) -> bool:
     """Say whether a thread lives that came with the span and has no turns: it may still do something for us."""
     return any(each not in there_before and _RUNNER not in vars(each) for each in list(_live_threads.values()))
 
@@ -90,12 +95,13 @@ def _pass_on(span_us: int) -> bool:
     return True
 
 
-def leave() -> None:
+def leave(clock: VirtualClock) -> None:
     """Let every thread go on in real time.  May be called again."""
-    turns, CURRENT.turns = CURRENT.turns, None
-    CURRENT.offer = None
+    turns = CURRENT.end()
+    clock.passed_on = None
+    _FOR_STARTED.take_out()
+    _FOR_POOLS.take_out()
     if turns is not None:
-        turns.clock.passed_on = None
         turns.let_go()
         if turns.warden is not None:
             turns.warden.dismiss()
@@ -247,10 +253,12 @@ def start_virtual(thread: threading.Thread) -> Runner:
 
 def stand_for(thread: threading.Thread, runner: Runner) -> None:
     """Let a thread that was never started stand for what runs in its name."""
+    _FOR_STARTED.put_once()
     vars(thread)[_RUNNER] = runner
 
 
 def _start_here(self: threading.Thread, turns: Turns, runner: Runner, *, is_virtual: bool) -> None:
+    _FOR_STARTED.put_once()
     child = None
     attributes = vars(self)
     if is_virtual:
@@ -349,8 +357,10 @@ def run_item(self: Any) -> None:
 
 def submit(self: pool.ThreadPoolExecutor, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
     """Submit; if a worker from before the span may take it, no time passes until one has begun it."""
-    future = _submit(self, fn, *args, **kwargs)
     turns = CURRENT.turns
+    if turns is not None:
+        _FOR_POOLS.put_once()
+    future = _submit(self, fn, *args, **kwargs)
     if turns is not None and any(vars(each).get(_RUNNER) is None for each in self._threads):
         _hand_out(turns, lambda: future.running() or future.done())
     return future
@@ -370,9 +380,8 @@ def _hand_out(turns: Turns, returned: Callable[[], bool]) -> None:
     turns.call_warden()
 
 
-def _patches() -> list[tuple[Any, str, Any]]:
-    """Return every attribute that is replaced while a clock with threads is in force: owner, name, stand-in."""
-    thread = threading.Thread
+def _patches() -> list[Patch]:
+    """Return what is replaced while a clock with threads is in force."""
     base_time = SimpleNamespace(**{**vars(time), "monotonic": _monotonic})
     return [
         (_thread, "start_new_thread", start_new_thread),
@@ -381,20 +390,25 @@ def _patches() -> list[tuple[Any, str, Any]]:
         (threading, "RLock", VirtualRLock),
         (threading, "_time", _monotonic),
         (threading.Condition, "wait", condition_wait),
-        (thread, "start", thread_start),
-        (thread, "join", thread_join),
-        (thread, "is_alive", thread_is_alive),
-        (thread, "_bootstrap_inner", thread_bootstrap_inner),
+        (threading.Thread, "start", thread_start),
         (queue, "time", _monotonic),
         (queue, "SimpleQueue", VirtualSimpleQueue),
         (_base, "time", base_time),
-        (pool._WorkItem, "run", run_item),
         (pool.ThreadPoolExecutor, "submit", submit),
         (process.ProcessPoolExecutor, "submit", submit_to_process),
     ]
 
 
 PATCHES: Final = _patches()
+# What is replaced besides, once a thread has been started in virtual time, and once a pool has been given work.
+_FOR_STARTED: Final = Patches(
+    [
+        (threading.Thread, "join", thread_join),
+        (threading.Thread, "is_alive", thread_is_alive),
+        (threading.Thread, "_bootstrap_inner", thread_bootstrap_inner),
+    ]
+)
+_FOR_POOLS: Final = Patches([(pool._WorkItem, "run", run_item)])
 _LOCK_PLACES: Final = (
     (_thread, "start_new_thread"),
     (threading, "Lock"),

@@ -49,11 +49,11 @@ class Turns:
         slack: how many times longer than usual a thread may be blocked or busy before others run beside it.
     """
 
-    def __init__(self, clock: VirtualClock, choose: Choose | None = None) -> None:
+    def __init__(self, clock: VirtualClock, owner: threading.Thread, choose: Choose | None = None) -> None:
         self.clock = clock
         self.choose = choose
         self.slack = 1
-        self.owner = Runner(self, threading.current_thread(), get_ident(), 0)
+        self.owner = Runner(self, owner, owner.ident or 0, 0)
         self.runners = {self.owner.ident: self.owner}
         self.holder: Runner | None = self.owner
         self.ready: deque[Runner] = deque()

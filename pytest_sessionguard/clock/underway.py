@@ -20,7 +20,8 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable
+from _thread import get_ident
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import thread as pool_threads
 from enum import Enum
@@ -86,6 +87,13 @@ def _look_at(fd: int) -> tuple[Kind, Any, Any]:
     return Kind.OTHER, None, None
 
 
+def live_threads() -> list[threading.Thread]:
+    """Return the threads that are live now, the current one among them."""
+    if get_ident() not in _live_threads:
+        threading.current_thread()  # registers a thread that threading did not start: the owner is no stranger
+    return list(_live_threads.values())
+
+
 class _borrowed:  # noqa: N801 - reads as the verb it is
     """Give a socket object for a descriptor that somebody else owns."""
 
@@ -102,19 +110,18 @@ class _borrowed:  # noqa: N801 - reads as the verb it is
 class UnderWay:
     """Know the real work outside the event loops of one span.
 
-    `watch_threads`: other threads are real, and their work counts.
+    `there_before`: the threads that were live at its beginning; given where threads are real, and their work counts.
     """
 
-    def __init__(self, patience_us: int, *, watch_threads: bool = True) -> None:
-        self._watch_threads = watch_threads
+    def __init__(self, patience_us: int, there_before: Sequence[threading.Thread] | None = None) -> None:
+        self._watch_threads = there_before is not None
         self.patience_s = patience_us / 1_000_000
         self.futures: list[tuple[Future[Any], asyncio.Future[Any]]] = []
         self.closing = 0
         self._channels: dict[int, Channel] = {}
         self._stirred_s = 0.0
-        threading.current_thread()  # registers a thread that threading did not start: the owner is no stranger
         # All live threads when last looked at, if none of them was one to wait for.
-        self._nobody = list(_live_threads.values())
+        self._nobody = list(there_before or ())
         self._there_before = set(self._nobody)
         # Thread -> processor time when last seen, and real time when that last changed.
         self._threads: dict[threading.Thread, tuple[int, float]] = {}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final, SupportsFloat, SupportsIndex
 
 from pytest_sessionguard.clock.faulty import ClockFault, Skewed
@@ -149,10 +150,15 @@ class VirtualClock:
         Raises:
             UsageError: on entry, when a clock is already in force.
         """
-        # Imported late, so that the bookkeeping alone never loads freezegun.
-        from pytest_sessionguard.clock.installation import Installation
+        return _installation()(self)
 
-        return Installation(self)
+
+@cache
+def _installation() -> Callable[[VirtualClock], AbstractContextManager[VirtualClock]]:
+    # Imported late, so that the bookkeeping alone never loads freezegun.
+    from pytest_sessionguard.clock.installation import Installation
+
+    return Installation
 
 
 def wall_us_of(instant: datetime | str | int) -> int:

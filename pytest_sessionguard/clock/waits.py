@@ -153,11 +153,47 @@ class Current:
     `offer`: what a lock calls before it is taken, while every lock is a switch point.
     """
 
-    __slots__ = ("offer", "turns")
+    __slots__ = ("make", "offer", "turns")
 
     def __init__(self) -> None:
         self.turns: Turns | None = None
         self.offer: Callable[[], None] | None = None
+        self.make: Callable[[], Turns] | None = None
+
+    def promise(self, make: Callable[[], Turns]) -> None:
+        """Put a scheduler in force that is made when it is first asked for: most spans never have a second thread."""
+        self.make = make
+        del self.turns
+        self.__class__ = _Promised
+
+    def end(self) -> Turns | None:
+        """Put none in force; return the one that was, if it has been made."""
+        with MU:
+            turns = None if isinstance(self, _Promised) else self.turns
+            self.__class__ = Current
+            self.turns = self.make = self.offer = None
+            return turns
+
+
+class _Promised(Current):
+    """The same, while the scheduler is still to be made."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "turns":
+            raise AttributeError(name)
+        with MU:
+            make, self.make = self.make, None
+            if make is not None:
+                try:
+                    self.turns = make()
+                except BaseException:
+                    self.make = make
+                    raise
+                self.__class__ = Current  # type: ignore[assignment]  # they have the same slots
+            # A finalizer may ask while it is being made.
+            return None if isinstance(self, _Promised) else self.turns
 
 
 CURRENT: Final = Current()

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pytest_sessionguard.clock import classes, frozen, installation
+from pytest_sessionguard.clock.patches import Patches
 from pytest_sessionguard.clock.virtual import VirtualClock
 
 START = datetime(2026, 1, 1)
@@ -156,8 +157,8 @@ def test_a_stand_in_that_outlives_the_span_tells_real_time() -> None:
 @pytest.fixture
 def _out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classes, "PATCHES", [])
-    kept = [patch for patch in installation._PATCHES if not isinstance(patch[0], classes.Opened)]
-    monkeypatch.setattr(installation, "_PATCHES", kept)
+    kept = [patch for patch in installation.PATCHES if not isinstance(patch[0], classes.Opened)]
+    monkeypatch.setattr(installation, "_WITHOUT_THREADS", Patches(kept))
 
 
 @pytest.mark.usefixtures("_out_of_reach")

@@ -19,7 +19,7 @@ from pytest_sessionguard.errors import UsageError
 def patched_places() -> dict[str, object]:
     """Return everything that entering replaces, as it is now."""
     here = sys.modules[__name__]
-    places = {f"{owner}.{name}": owner.__dict__[name] for owner, name, _ in installation._PATCHES}
+    places = {f"{owner}.{name}": owner.__dict__[name] for owner, name, _ in installation.PATCHES}
     for module in (time, datetime_module, here):
         places |= {f"{module.__name__}.{name}": value for name, value in vars(module).items() if name[:2] != "__"}
     places |= {"stack": list(api.freeze_factories), "pickling": dict(copyreg.dispatch_table)}

@@ -16,7 +16,7 @@ from typing import ClassVar
 import pytest
 
 from pytest_sessionguard.clock import readings, underway
-from pytest_sessionguard.clock.underway import UnderWay
+from pytest_sessionguard.clock.underway import UnderWay, live_threads
 from pytest_sessionguard.clock.virtual import VirtualClock
 
 NOBODY = -1
@@ -33,7 +33,7 @@ def holds(work: UnderWay, selector: selectors.BaseSelector) -> bool:
 
 
 def test_nobody_but_the_loop_holds_nothing(selector: selectors.BaseSelector) -> None:
-    work = UnderWay(10**9)
+    work = UnderWay(10**9, live_threads())
     assert work.none_at_all(1)
     assert not holds(work, selector)
 
@@ -41,7 +41,7 @@ def test_nobody_but_the_loop_holds_nothing(selector: selectors.BaseSelector) -> 
 def test_a_listening_socket_holds_nothing(selector: selectors.BaseSelector) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         selector.register(listening, selectors.EVENT_READ)
-        assert not holds(UnderWay(10**9), selector)
+        assert not holds(UnderWay(10**9, live_threads()), selector)
 
 
 def test_a_pipe_holds_until_it_was_silent_for_the_patience(
@@ -51,7 +51,7 @@ def test_a_pipe_holds_until_it_was_silent_for_the_patience(
     monkeypatch.setattr(underway, "real_monotonic", lambda: now[0])
     reading, writing = os.pipe()
     key = selector.register(reading, selectors.EVENT_READ)
-    work = UnderWay(500_000)
+    work = UnderWay(500_000, live_threads())
     assert holds(work, selector)
     now[0] += 0.5
     assert not holds(work, selector)
@@ -76,8 +76,8 @@ def test_a_connection_to_elsewhere_holds_until_it_was_silent(
         far, _ = listening.accept()
         with near, far:
             selector.register(near, selectors.EVENT_READ)
-            assert holds(UnderWay(10**9), selector)
-            assert not holds(UnderWay(0), selector)
+            assert holds(UnderWay(10**9, live_threads()), selector)
+            assert not holds(UnderWay(0, live_threads()), selector)
 
 
 def test_a_connection_within_the_loop_holds_nothing_once_delivered(
@@ -90,7 +90,7 @@ def test_a_connection_within_the_loop_holds_nothing_once_delivered(
             for each in (near, far):
                 each.setblocking(False)
                 selector.register(each, selectors.EVENT_READ)
-            work = UnderWay(10**9)
+            work = UnderWay(10**9, live_threads())
             assert not holds(work, selector)
             # More than the buffers take: the rest waits on this side.
             with pytest.raises(BlockingIOError):
@@ -105,7 +105,7 @@ def test_a_socket_pair_of_this_process_holds_nothing(selector: selectors.BaseSel
     near, far = socket.socketpair()
     with near, far:
         selector.register(near, selectors.EVENT_READ)
-        assert not holds(UnderWay(10**9), selector)
+        assert not holds(UnderWay(10**9, live_threads()), selector)
 
 
 def test_a_descriptor_closed_behind_the_selector_is_taken_for_a_pipe(selector: selectors.BaseSelector) -> None:
@@ -113,13 +113,13 @@ def test_a_descriptor_closed_behind_the_selector_is_taken_for_a_pipe(selector: s
     selector.register(near.fileno(), selectors.EVENT_READ)
     near.close()
     far.close()
-    assert not holds(UnderWay(0), selector)
+    assert not holds(UnderWay(0, live_threads()), selector)
 
 
 def test_a_thread_of_the_span_holds_while_it_runs_and_then_for_the_patience(
     selector: selectors.BaseSelector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patient, hasty = UnderWay(10**9), UnderWay(0)
+    patient, hasty = UnderWay(10**9, live_threads()), UnderWay(0)
     release = threading.Event()
     thread = threading.Thread(target=release.wait, args=(30,))
     thread.start()
@@ -128,7 +128,7 @@ def test_a_thread_of_the_span_holds_while_it_runs_and_then_for_the_patience(
         assert holds(patient, selector)
         assert not holds(hasty, selector)
         # One that was there before the span is not asked.
-        assert not holds(UnderWay(10**9), selector)
+        assert not holds(UnderWay(10**9, live_threads()), selector)
         monkeypatch.delattr("time.pthread_getcpuclockid")
         assert not holds(hasty, selector)
     finally:
@@ -139,7 +139,7 @@ def test_a_thread_of_the_span_holds_while_it_runs_and_then_for_the_patience(
 
 
 def test_a_thread_that_was_silent_and_stirs_holds_anew(selector: selectors.BaseSelector) -> None:
-    work = UnderWay(20_000)
+    work = UnderWay(20_000, live_threads())
     go, done = threading.Event(), threading.Event()
 
     def stir() -> None:
@@ -168,7 +168,7 @@ def test_an_idle_worker_of_anyio_holds_nothing_until_it_is_given_work(selector: 
 
         idle_workers: ClassVar[deque[threading.Thread]] = deque()
 
-    work = UnderWay(10**9)
+    work = UnderWay(10**9, live_threads())
     release = threading.Event()
     worker = Worker(target=release.wait, args=(30,))
     worker.start()
