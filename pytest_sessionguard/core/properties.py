@@ -329,7 +329,7 @@ _ROWS: Final = (
     (
         "recovery.idempotent",
         "create recover",
-        "Recovering twice is recovering once.",
+        "Recovering twice is recovering once: what is opened again after a crash shows no less than before.",
         "a recovery was repeated",
     ),
     (

@@ -44,6 +44,7 @@ class CrashFailure:
         crash: the crash in words; `recovery_crash`: the one during recovery, where there was one.
         stage: "reopened", "reopened a second time", or "recovery crashed, reopened".
         image: what the folder held when it was reopened.
+        before: what it held when the recovery began that was crashed.
     """
 
     problem: str
@@ -52,6 +53,7 @@ class CrashFailure:
     marks: Marks
     recovery_crash: str = ""
     image: Image = field(default_factory=dict, repr=False, compare=False)
+    before: Image = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:
         during = f"; then, during recovery, {self.recovery_crash}" if self.recovery_crash else ""
@@ -262,15 +264,17 @@ class _Exploration:
             def crashes(inner: CrashState = inner) -> tuple[str, str]:
                 return describe(state, self.log), describe(inner, inner_log)
 
-            self._judged(inner, DURING, crashes)
+            self._judged(inner, DURING, crashes, state.image)
             if self._ended():
                 break
         self.nested_cut.update(dict.fromkeys(states.cut))
 
-    def _judged(self, state: CrashState, stage: str, crashes: Callable[[], tuple[str, str]]) -> Log | None:
+    def _judged(
+        self, state: CrashState, stage: str, crashes: Callable[[], tuple[str, str]], before: Image | None = None
+    ) -> Log | None:
         """Judge one state as often as wanted; return what the first reopening did, where that is to be crashed.
 
-        `crashes` tells the crash, and the one during recovery, in words.
+        `crashes` tells the crash, and the one during recovery, in words; `before` is what that recovery found.
         """
         image = self._durable(state.image)
         known = write_folder(image, self.folder)
@@ -285,7 +289,7 @@ class _Exploration:
             else:
                 problem = self._problem(state.marks)
             if problem:
-                self._failed(problem, AGAIN if time else stage, state, crashes)
+                self._failed(problem, AGAIN if time else stage, state, crashes, before or {})
                 return None
         return recovery
 
@@ -300,10 +304,18 @@ class _Exploration:
         except Exception as error:  # noqa: BLE001 - whatever a store raises when it is reopened is its answer.
             return f"{type(error).__name__}: {error}"
 
-    def _failed(self, problem: str, stage: str, state: CrashState, crashes: Callable[[], tuple[str, str]]) -> None:
+    def _failed(
+        self, problem: str, stage: str, state: CrashState, crashes: Callable[[], tuple[str, str]], before: Image
+    ) -> None:
         self.failed += 1
         if len(self.failures) < FAILURES_MAX and (problem, stage) not in self.failures:
             crash, inner = crashes()
             self.failures[problem, stage] = CrashFailure(
-                problem=problem, crash=crash, stage=stage, marks=state.marks, recovery_crash=inner, image=state.image
+                problem=problem,
+                crash=crash,
+                stage=stage,
+                marks=state.marks,
+                recovery_crash=inner,
+                image=state.image,
+                before=before,
             )

@@ -174,7 +174,7 @@ class _Shrinking:
 
     def program(self) -> bool:
         """Make the program smaller until nothing more can go; say whether it came to that."""
-        passes = (self._strict, self._bare, self._sessions, self._drop, self._sequence, self._simplify)
+        passes = (self._strict, self._milder, self._bare, self._sessions, self._drop, self._sequence, self._simplify)
         for self._level in LEVELS:
             self._seen.clear()
             while not self.spent:
@@ -200,6 +200,10 @@ class _Shrinking:
 
     def _bare(self) -> None:
         while self._first(smaller.barer(self._scenario)):
+            pass
+
+    def _milder(self) -> None:
+        while self._first(smaller.milder(self._scenario, (one.fault for one in self.best.case.fired))):
             pass
 
     def _sessions(self) -> None:

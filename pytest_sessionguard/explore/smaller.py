@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from pytest_sessionguard.core import schedule as schedules
 from pytest_sessionguard.core.durations import UNITS_US
+from pytest_sessionguard.core.faults import Fault
 from pytest_sessionguard.core.scenario import AnyStep, Eventually, Parallel, RawId, Repeat, Scenario, Step
 from pytest_sessionguard.core.schedule import Schedule
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
@@ -19,7 +20,7 @@ from pytest_sessionguard.core.values import EMPTY, FrozenMap
 Path: TypeAlias = tuple[str | int, ...]
 Edit: TypeAlias = Callable[[Path, AnyStep], tuple[AnyStep, ...]]
 
-SECTIONS: Final = ("start", "steps", "finally_")
+SECTIONS: Final = ("start", "steps", "after_fault", "finally_")
 
 # What a step can do without, in the order in which it is tried.
 _OPTIONAL: Final = (
@@ -29,6 +30,9 @@ _PLAIN_DATA: Final = FrozenMap({"a": 1})
 _SPANS_US: Final = (0, UNITS_US["s"], UNITS_US["m"], UNITS_US["h"])
 _UNITS_US: Final = tuple(UNITS_US[unit] for unit in ("d", "h", "m", "s", "ms"))
 _WORD: Final = "a"
+
+# A fault is not tried at later chances than this in place of the one at which it struck.
+_EARLIER_MAX: Final = 12
 
 
 # -- editing ----------------------------------------------------------------------------------------------------------
@@ -125,6 +129,33 @@ def barer(scenario: Scenario) -> Iterator[Scenario]:
         for smaller in (1, 2):
             if not name.endswith(("_timeout", "_interval")) and isinstance(value, int) and value > smaller:
                 yield replace(scenario, figures=scenario.figures.merged({name: smaller}))
+
+
+def milder(scenario: Scenario, struck: Iterable[Fault] = ()) -> Iterator[Scenario]:
+    """Give the scenario with a fault less, or with one that strikes earlier, once, or in a plainer way.
+
+    Args:
+        struck: the faults as they have struck: of one that is tried at every chance, at which.
+    """
+    known = tuple(struck)
+    for number, fault in enumerate(scenario.faults):
+        others = scenario.faults[:number], scenario.faults[number + 1 :]
+        yield replace(scenario, faults=(*others[0], *others[1]))
+        for plainer in _milder(fault, known):
+            yield replace(scenario, faults=(*others[0], plainer, *others[1]))
+
+
+def _milder(fault: Fault, struck: tuple[Fault, ...]) -> Iterator[Fault]:
+    if fault.at is None:
+        yield from (one for one in struck if one.at is not None and replace(one, at=None) == fault)
+    else:
+        yield from (replace(fault, at=at) for at in range(1, min(fault.at, _EARLIER_MAX)))
+    if fault.lasting:
+        yield replace(fault, lasting=False)
+    if fault.when != "before":
+        yield replace(fault, when="before")
+    for name in fault.options:
+        yield replace(fault, options=fault.options.without(name))
 
 
 def sessions(scenario: Scenario) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.schedule import Settings
 from pytest_sessionguard.explore import schedulers
 from pytest_sessionguard.explore.gradual import Counted, Gradual
+from pytest_sessionguard.run import disturbed
 from pytest_sessionguard.run.orders import with_schedule
 from pytest_sessionguard.run.runner import Runner
 
@@ -26,6 +27,8 @@ class Again:
         Raises:
             UsageError: the schedule or the plan does not fit the target.
         """
+        if disturbed.takes_runs(plan):
+            return Ran(case=self._runner.run(plan))
         scheduler = Counted(schedulers.make("replay", Settings(schedule=schedules.parse(schedule))))
         case = with_schedule(self._runner.run(plan, scheduler), scheduler.switches)
         return Ran(case=case, schedule=str(case.schedule), preemptions=scheduler.preemptions)
@@ -38,6 +41,9 @@ class Again:
         Raises:
             UsageError: the plan does not fit the target.
         """
+        if disturbed.takes_runs(plan):
+            yield Ran(case=self._runner.run(plan))
+            return
         scheduler = Gradual(runs_max, seed, like=schedules.parse(like), drawn=drawn)
         for _ in range(runs_max):
             case = self._runner.run(plan, scheduler)

@@ -18,14 +18,16 @@ from pytest_sessionguard.clock.virtual import MONOTONIC_START_US, VirtualClock
 from pytest_sessionguard.clock.zone import in_zone
 from pytest_sessionguard.core.history import CRASHES, Entry, Event, Note, Stamp, history
 from pytest_sessionguard.core.judging import Examination, begin, with_undeclared
+from pytest_sessionguard.core.model.crashes import survives
 from pytest_sessionguard.core.model.state import Phantom
-from pytest_sessionguard.core.operations import Operation, Unknown
+from pytest_sessionguard.core.operations import Ok, Operation, Unknown
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.result import CaseResult, counts
 from pytest_sessionguard.core.scenario import Step
 from pytest_sessionguard.core.values import UNSET, FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.crash import explorer
+from pytest_sessionguard.crash.effects import Image
 from pytest_sessionguard.crash.explorer import AGAIN, DURING, CrashFailure, CrashReport
 from pytest_sessionguard.crash.folders import new_folder, write_folder
 from pytest_sessionguard.crash.persistence import MODELS, Persistence
@@ -53,6 +55,8 @@ BUDGET: Final = 2_000
 
 # What a new boot's monotonic clock shows: less than before, and past every usual timeout.
 BOOTED_US: Final = MONOTONIC_START_US // 2
+
+IDEMPOTENT: Final = "recovery.idempotent"
 
 # Where no timeout says what late is.
 LATE_US: Final = 3_600_000_000
@@ -217,6 +221,8 @@ class _Crashes:
         self._turn = 0
         self._keeps_monotonic = False
         self._reopened_again = 0
+        self._recovers = True
+        self._was_restarted = False
         self._violation: ViolationFound | None = None
         self._exercised: Counter[str] = Counter()
 
@@ -238,6 +244,7 @@ class _Crashes:
             return ""
         self.judged += 1
         self._turn += 1
+        self._was_restarted = False
         past = self._past(count, self._lateness())
         if not past.examination.legal:
             return ""  # What was under way could not be judged.
@@ -280,14 +287,51 @@ class _Crashes:
         except CannotBeMade as error:
             raise _Wrong(self._teller(stage, past).of_making(error)) from error
         try:
-            await self._recovered(stage, past)
+            if self._goes_unrecovered(stage, past):
+                await self._used_unrecovered(stage, past)
+                return
+            if self._recovers:
+                await self._recovered(stage, past)
             explorer.recovered()
             known = await self._looked(stage, past, past.examination, past.ids)
             if self._turn // 2 % 2:
-                more = await self._used_on(stage)
+                made = await self._used_on(stage)
+                more = () if made is None else (_id_of(made),)
                 await self._opened_again(stage, past, known, (*past.ids, *more))
         finally:
             await stage.end()
+
+    def _goes_unrecovered(self, stage: Stage, past: _Past) -> bool:
+        """Say whether this manager is used on as it is, and recovered only when it is opened again.
+
+        That is done where there is room, and a session that is acknowledged is said to outlive a restart.
+        """
+        if self._turn % 5 or not stage.binding.offers("recover") or not survives(self._policy, "create", "restart"):
+            return False
+        return self._policy.limit is None or len(past.ids) < self._policy.limit
+
+    async def _used_unrecovered(self, stage: Stage, past: _Past) -> None:
+        """Make one more session without recovering anything: that one must be there when it is opened again.
+
+        Of all else nobody has promised anything before it is recovered.
+
+        Raises:
+            _Wrong: it is not there.
+        """
+        explorer.recovered()
+        made = await self._used_on(stage)
+        look = next((verb for verb in ("get", "exists") if stage.binding.offers(verb)), "")
+        if made is None or not look or stage.binding.wants_session(look):
+            return
+        known = begin(self._runner.model(self._policy)).feed((made,))
+        if await stage.restart(""):
+            return
+        await self._recovered(stage, past)
+        entries = stage.recorder.take()
+        known = known.feed(tuple(one for one in entries if isinstance(one, Note) and one.kind == "restarted"))
+        await self._asked(stage, LOOKER, Operation(verb=look, id=_id_of(made)))
+        self._was_restarted = True
+        self._judged(stage, past, known)
 
     async def _recovered(self, stage: Stage, past: _Past) -> None:
         if not stage.binding.offers("recover"):
@@ -329,24 +373,23 @@ class _Crashes:
             if not stage.binding.wants_session(operation.verb):
                 yield operation
 
-    async def _used_on(self, stage: Stage) -> tuple[Hashable, ...]:
-        """Make one more session; return its id, as far as it is told."""
+    async def _used_on(self, stage: Stage) -> Event | None:
+        """Make one more session; return what came of that, where a session came of it."""
         place = self._plan.scenario.place
         asked = self._recorded.sessions.operation(
             Step(verb="create", place=place, arguments=FrozenMap({"as": "later"}))
         )
         event = await stage.perform(LOOKER, asked, "")
-        answer = getattr(event.outcome, "answer", None)
-        made = asked.id if answer is None or answer.id is UNSET else answer.id
-        return () if made is UNSET else (made,)
+        return event if isinstance(event.outcome, Ok) and _id_of(event) is not UNSET else None
 
     async def _opened_again(self, stage: Stage, past: _Past, known: Examination, ids: tuple[Hashable, ...]) -> None:
         known = self._judged(stage, past, known)
         problems = await stage.restart("")
         for problem in problems:
             given = Mismatch(expected="to be closed and opened once more", given=str(problem))
-            raise _Wrong(self._teller(stage, past).of_expectation("recovery.idempotent", None, given, None))
+            raise _Wrong(self._teller(stage, past).of_expectation(IDEMPOTENT, None, given, None))
         self._reopened_again += 1
+        self._was_restarted = True
         await self._looked(stage, past, known, ids)
 
     # -- what had happened -------------------------------------------------------------------------------------------
@@ -415,28 +458,66 @@ class _Crashes:
         exercised = Counter(plain.exercised) + self._exercised
         if report.failures:
             self._settle_clock(report.failures[0], folder)
-            violation = self._told(report.failures[0], name, claimed)
+            violation = self._told(report.failures[0], name, claimed, folder)
             shown = {key: value for key, value in exercised.items() if key != violation.property}
             return replace(plain, status="violated", reason="", violations=(violation,), exercised=counts(shown))
         for proved, times in (
-            ("recovery.idempotent", self._reopened_again),
+            (IDEMPOTENT, self._reopened_again),
             ("recovery.crash-during", report.recovery_states),
         ):
             if proved in claimed and times:
                 exercised[proved] += times
         return replace(plain, exercised=counts(exercised))
 
-    def _told(self, failure: CrashFailure, name: str, claimed: set[str]) -> ViolationFound:
-        better = {AGAIN: "recovery.idempotent", DURING: "recovery.crash-during"}.get(failure.stage, name)
+    def _told(self, failure: CrashFailure, name: str, claimed: set[str], folder: Path) -> ViolationFound:
+        own, is_inner = self._to_blame(failure, name, folder)
         word = "kill" if self._how == "killed" else "power loss"
         fault = f"{word} {failure.crash}"
-        if failure.recovery_crash:
+        if failure.recovery_crash and is_inner:
             fault += f"; then, during recovery, {failure.recovery_crash}"
         found = self._violation
         if found is None:
             found = ViolationFound(property=name, summary=failure.problem)
-        own = found.property if found.property == "recovery.idempotent" else better
         return replace(found, property=own if own in claimed else name, fault=fault)
+
+    def _to_blame(self, failure: CrashFailure, name: str, folder: Path) -> tuple[str, bool]:
+        """Return which property the failure breaks, and whether it takes the crash during recovery.
+
+        What comes without that crash is no fault of it; what comes only where it is recovered is the recovery's.
+        """
+        is_inner = failure.stage == DURING
+        if is_inner and self._fails(failure.before, failure.marks, folder):
+            is_inner = False
+        if self._violation is not None and self._violation.property == IDEMPOTENT:
+            return IDEMPOTENT, is_inner
+        if self._was_restarted:  # Where nothing had happened, there was nothing that a crash could do.
+            if self._fails({}, (), folder):
+                return "durability.restart", is_inner
+            return IDEMPOTENT, is_inner
+        if failure.stage == AGAIN:
+            return IDEMPOTENT, is_inner
+        if is_inner:
+            return "recovery.crash-during", is_inner
+        image = failure.before if failure.stage == DURING else failure.image
+        self._recovers = False
+        alone = not self._fails(image, failure.marks, folder)
+        self._recovers = True
+        return ("recovery.complete" if alone else name), is_inner
+
+    def _fails(self, image: Image, marks: tuple[Hashable, ...], folder: Path) -> bool:
+        """Say whether another image is judged wrong too, opened in the way in which the last one was."""
+        kept = self._violation, self._was_restarted, self._turn, self.judged
+        self._turn -= 1
+        write_folder(image, folder)
+        told = self.judge(folder, marks)
+        self._violation, self._was_restarted, self._turn, self.judged = kept
+        return bool(told)
+
+
+def _id_of(made: Event) -> Hashable:
+    """Return the id of the session that was made: as it was told or, where it was not, as it was chosen."""
+    answer = getattr(made.outcome, "answer", None)
+    return made.operation.id if answer is None or answer.id is UNSET else answer.id
 
 
 def _cut_off(begun: Begun, died: Stamp, number: int) -> Event:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_sessionguard.core import replay_token
+from pytest_sessionguard.core.faults import CRASH
 from pytest_sessionguard.core.found import RUNS_MAX, Found
 from pytest_sessionguard.core.operations import VERBS
 from pytest_sessionguard.core.plan import Plan, cells
@@ -32,6 +33,9 @@ from pytest_sessionguard.run.again import Again
 from pytest_sessionguard.run.runner import Runner
 
 FOLDER: Final = Path(".sessionguard/found")
+
+# Each run of a story that is crashed everywhere opens many states.
+CRASHED_RUNS_MAX: Final = 48
 
 # More than one step at once has more than one schedule: then so many orders are run.
 ORDERS_OF_SEVERAL: Final = 100
@@ -72,30 +76,55 @@ def settle(
     Raises:
         UsageError: nothing can be written there.
     """
-    if found.fault:
-        # What a fault does is the business of those who inject it: it is told as it was found.
-        return Settled(found=found, violation=replace(found.violation, fault=found.fault))
+    as_found = Settled(found=found, violation=replace(found.violation, fault=found.fault or found.violation.fault))
+    if found.fault and not found.plan.scenario.faults:
+        return as_found  # No story can do that to a target: it is told as it was found.
+    is_crash = any(fault.kind == CRASH for fault in found.plan.scenario.faults)
     again = Again(runner)
     # On the way down a violation need not be told in full each time; what comes out is.
     runner.known = set()
-    shrunk = shrink(found, again, runs_max=runs_max, seed=seed, asked=asked, ended=ended)
+    runs_max = min(runs_max, CRASHED_RUNS_MAX) if is_crash else runs_max
+    shrunk = shrink(replace(found, fault=""), again, runs_max=runs_max, seed=seed, asked=asked, ended=ended)
     runner.known = None
+    if not shrunk.confirmed and is_crash:
+        # The search has opened other states of it than a story does, or the target draws its ids.
+        return _written(replace(found, fault=""), as_found.violation, runner, folder, is_whole=True)
     if not shrunk.confirmed:
         first, second = shrunk.traces
         told = f"{found.violation.message}\n\nfirst replay:\n{first}\n\nsecond replay:\n{second}"
         return Settled(found=found, violation=None, uncertain=told)
-    smallest = shrunk.found
-    smallest, is_whole = _as_a_file_runs_it(smallest, again)
-    violation = replace(smallest.violation, fault=smallest.fault)
+    smallest, is_whole = _as_a_file_runs_it(shrunk.found, again)
+    return _written(smallest, None, runner, folder, is_whole=is_whole, minimal=shrunk.minimal)
+
+
+def _written(
+    found: Found,
+    told: ViolationFound | None,
+    runner: Runner,
+    folder: Path | None,
+    *,
+    is_whole: bool,
+    minimal: bool = False,
+) -> Settled:
+    """Return what is told of a find, with the file that shows it and the command that repeats it.
+
+    Args:
+        told: what is to be told, where it is not what the case shows.
+        is_whole: no step of the case is passed over when it runs.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    violation = found.violation if told is None else told
     try:
-        story = as_story(smallest)
+        story = as_story(found)
         text = text_of(story)
         if not is_whole:
             raise ValueError("steps of it are passed over, which a file does not do")
         scenario_files.load("a.session.yaml", text)
     except (ValueError, UsageError):
         # No file can say what it holds: it is told, and found again by its seed.
-        return Settled(found=smallest, violation=violation, minimal=shrunk.minimal)
+        return Settled(found=found, violation=violation, minimal=minimal)
     path = keep(story, violation, folder, target=runner.target) if folder is not None else None
     token = replay_token.encode(text)
     violation = replace(
@@ -106,8 +135,8 @@ def settle(
         column=0,
         replay=replay_command(token, runner.target),
     )
-    shown = replace(smallest.case, title=story.title, cell="", path=str(path or ""), line=0, violations=(violation,))
-    return Settled(found=replace(smallest, case=shown), violation=violation, minimal=shrunk.minimal)
+    shown = replace(found.case, title=story.title, cell="", path=str(path or ""), line=0, violations=(violation,))
+    return Settled(found=replace(found, case=shown), violation=violation, minimal=minimal)
 
 
 def _as_a_file_runs_it(found: Found, again: Again) -> tuple[Found, bool]:

@@ -5,8 +5,10 @@ Pure but for reading the record.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
+from typing import Final
 
 from pytest_sessionguard.core.history import CRASHES, Entry, Event, Note
 from pytest_sessionguard.core.judging import Finding
@@ -23,6 +25,9 @@ from pytest_sessionguard.run.stage import Stage
 
 # A remark names so many of the answers that would have been right.
 EXPECTED_MAX = 2
+
+# Where in memory something stands is another place in each run.
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 
 
 class Teller:
@@ -88,7 +93,7 @@ class Teller:
 
     def of_deadlock(self, deadlock: VirtualDeadlock) -> ViolationFound:
         """Return the violation of a target that would hang for ever."""
-        waiting = tuple(deadlock.waiting)
+        waiting = tuple(_ADDRESS.sub("", line) for line in deadlock.waiting)
         cut_off = [event for event in self._stage.recorder.history().events if isinstance(event.outcome, Unknown)]
         for event in cut_off:
             self.remark(event, "never answers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 
 from faults import shelves
+from pytest_sessionguard.core import replay_token
 from pytest_sessionguard.core.faults import Fault
 from pytest_sessionguard.core.plan import Plan, cells
 from pytest_sessionguard.core.result import CaseResult
+from pytest_sessionguard.core.scenario import Step
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.run import fault_sweeps, scenario_files
 from pytest_sessionguard.run.bench import Bench, Tried
+from pytest_sessionguard.run.checker import Settings, check
 from pytest_sessionguard.run.families import families
 from pytest_sessionguard.run.runner import Runner
 from pytest_sessionguard.target.profile import load
@@ -70,6 +74,18 @@ def test_a_store_that_meets_faults_badly_is_found(tmp_path: Path, name: str, exp
     assert violation.property in expected, violation.message
     assert violation.fault == found.fault
     assert "struck" in violation.summary
+
+
+def test_what_a_fault_has_shown_is_made_small_and_its_token_shows_it_again(tmp_path: Path) -> None:
+    profile = a_profile(tmp_path, "Swallows")
+    settings = Settings(seed=1, budget_s=None, cases=20, only=("fault",), kinds=("faults",), first=True)
+    (found,) = check(profile, settings).violations
+    story = replay_token.decode(shlex.split(found.replay)[2])
+    (plan,) = cells(scenario_files.load("again.session.yaml", story))
+    assert sum(1 for step in plan.scenario.all_steps if isinstance(step, Step)) <= 5
+    again = Runner(profile).run(plan)
+    assert [one.property for one in again.violations] == [found.property] == ["fault.reported"]
+    assert len(plan.scenario.faults) == 1
 
 
 def test_a_store_that_asks_its_hook_again_is_not_accused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from pytest_sessionguard.core.faults import CRASH, Fault
 from pytest_sessionguard.core.operations import VERBS
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.scenario import Parallel, Place, Step
@@ -93,7 +94,13 @@ def _run(bench: Bench, number: int) -> Iterator[Tried]:
         bench.profile, plan, models[kind], _STATES_MAX, seed=bench.seed + turn, target=bench.runner.target
     )
     faults = [violation.fault for violation in crashed.result.violations]
-    yield Tried(plan=plan, case=crashed.result, fault="".join(faults))
+    yield Tried(plan=_as_story(plan, models[kind]), case=crashed.result, fault="".join(faults))
+
+
+def _as_story(plan: Plan, model: str) -> Plan:
+    """Return the plan as a story that is crashed everywhere, which whoever replays it runs."""
+    fault = Fault(kind=CRASH, subject="kill" if model == "kill" else "power-loss")
+    return replace(plan, scenario=replace(plan.scenario, faults=(fault,)))
 
 
 FAMILY = Family(

@@ -109,7 +109,7 @@ _BUGS: Final[Mapping[Any, frozenset[str]]] = {
     files.LeftBehind: _LEAK | _ATOMIC | _LOST,
     logs.NoLineChecksum: _POWER | _DAMAGED,
     logs.NotFlushed: _POWER | _ATOMIC | _REPORTED,
-    logs.Buffered: _LOST | _REPORTED | _ATOMIC,
+    logs.Buffered: _ENDED | _REPORTED | _ATOMIC,  # The file that it holds open is not the one that recovery wrote.
     logs.GroupCommit: _LOST | _REPORTED | _ATOMIC,
     logs.TornTailKept: _RECOVERY | _LOST,
     logs.IndexBeforeData: _LOST | _DAMAGED | _ATOMIC,
