@@ -23,7 +23,7 @@ from math import ceil
 from types import FrameType
 from typing import Any, Final, TypeVar
 
-from pytest_sessionguard.clock import loopturns, select_turns, threads
+from pytest_sessionguard.clock import loopturns, process_pools, select_turns, threads
 from pytest_sessionguard.clock.deadlock import waiting_tasks
 from pytest_sessionguard.clock.late import Late
 from pytest_sessionguard.clock.patches import Patch, Patches
@@ -164,7 +164,7 @@ def _enter_trio() -> None:
         trio_runs.enter()
 
 
-_LATE: Final = Late({"uvloop": _refuse_uvloop, "trio": _enter_trio})
+_LATE: Final = Late({"uvloop": _refuse_uvloop, "trio": _enter_trio, **process_pools.THEN})
 
 
 def leave() -> None:
@@ -172,6 +172,7 @@ def leave() -> None:
     global _span
     span = _span
     _LATE.leave()
+    process_pools.leave()
     trio_runs = sys.modules.get("pytest_sessionguard.clock.trio_runs")
     if trio_runs is not None:
         trio_runs.leave()

@@ -6,6 +6,7 @@ KeyboardInterrupt in the middle of either way leaves nothing behind.
 
 from __future__ import annotations
 
+import os
 from _thread import get_ident
 from types import TracebackType
 from typing import Final
@@ -23,6 +24,9 @@ _CAPTURED_WITH_LOCKS: Final = Captured({**readings.STAND_INS, **threads.STAND_IN
 PATCHES: Final = [*frozen.PATCHES, *classes.PATCHES, *eventloop.PATCHES, *remembered.PATCHES]
 _WITHOUT_THREADS: Final = Patches(PATCHES)
 _WITH_THREADS: Final = Patches([*PATCHES, *threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES])
+
+
+_in_force: Installation | None = None
 
 
 class Installation:
@@ -61,6 +65,8 @@ class Installation:
             raise
 
     def _enter(self) -> None:
+        global _in_force
+        _in_force = self
         READINGS.owner = get_ident()
         READINGS.elsewhere = threads.sleep
         READINGS.keeps_real_time = KEEPS_REAL_TIME_BESIDE_THREADS if self._clock.threads else KEEPS_REAL_TIME
@@ -75,6 +81,7 @@ class Installation:
         eventloop.enter(self._clock)
 
     def _leave(self) -> None:
+        global _in_force
         try:
             if self._clock.threads:
                 threads.leave(self._clock)
@@ -87,3 +94,18 @@ class Installation:
                 frozen.stop(self._factory)
             READINGS.clock = None
             READINGS.foreign_wall = None
+            _in_force = None
+
+    def leave_in_child(self) -> None:
+        """Take the clock out of force in a child process that was forked: it runs in real time, as others do."""
+        threads.leave_in_child()
+        self._leave()
+
+
+def _leave_in_child() -> None:
+    if _in_force is not None:
+        _in_force.leave_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_in_child)

@@ -17,8 +17,8 @@ import sys
 import threading
 import time
 from _thread import allocate_lock, get_ident
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, _base, process
+from collections.abc import Iterator
+from concurrent.futures import Future, _base
 from concurrent.futures import thread as pool
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -105,6 +105,16 @@ def leave(clock: VirtualClock) -> None:
         turns.let_go()
         if turns.warden is not None:
             turns.warden.dismiss()
+
+
+def leave_in_child() -> None:
+    """Forget all turns in a child process that was forked: none of the threads but the current one is there."""
+    turns = CURRENT.end()
+    if turns is not None:
+        turns.over = True
+        for runner in [*turns.runners.values(), *turns.ready]:
+            if runner.waiter is not None:
+                runner.waiter.done = True
 
 
 def sleep(seconds: Any) -> None:
@@ -339,7 +349,6 @@ def thread_is_alive(self: threading.Thread) -> bool:
 # -- pools -----------------------------------------------------------------------------------------------------------
 
 _run_item, _submit = pool._WorkItem.run, pool.ThreadPoolExecutor.submit
-_submit_to_process = process.ProcessPoolExecutor.submit
 
 
 def run_item(self: Any) -> None:
@@ -362,22 +371,8 @@ def submit(self: pool.ThreadPoolExecutor, fn: Any, /, *args: Any, **kwargs: Any)
         _FOR_POOLS.put_once()
     future = _submit(self, fn, *args, **kwargs)
     if turns is not None and any(vars(each).get(_RUNNER) is None for each in self._threads):
-        _hand_out(turns, lambda: future.running() or future.done())
+        turns.hand_out(lambda: future.running() or future.done())
     return future
-
-
-def submit_to_process(self: process.ProcessPoolExecutor, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-    """Submit; no time passes while another process works."""
-    future = _submit_to_process(self, fn, *args, **kwargs)
-    if CURRENT.turns is not None:
-        _hand_out(CURRENT.turns, future.done)
-    return future
-
-
-def _hand_out(turns: Turns, returned: Callable[[], bool]) -> None:
-    turns.handed_out.append(returned)
-    READINGS.owner = 0
-    turns.call_warden()
 
 
 def _patches() -> list[Patch]:
@@ -395,7 +390,6 @@ def _patches() -> list[Patch]:
         (queue, "SimpleQueue", VirtualSimpleQueue),
         (_base, "time", base_time),
         (pool.ThreadPoolExecutor, "submit", submit),
-        (process.ProcessPoolExecutor, "submit", submit_to_process),
     ]
 
 

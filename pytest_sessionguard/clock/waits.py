@@ -6,6 +6,7 @@ or a queue needs to know of whose turn it is.
 
 from __future__ import annotations
 
+import os
 import threading
 from _thread import RLock, allocate_lock, get_ident
 from collections.abc import Callable
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
 
 # Guards every scheduler and every virtual lock.  Re-entrant: a finalizer may run in the middle and release a lock.
 MU: Final = RLock()
+
+# How many forks lie between this process and the one that imported us: whoever waited before one lives elsewhere.
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+    MU._at_fork_reinit()  # type: ignore[attr-defined]  # not in typeshed
+
+
+if hasattr(os, "register_at_fork"):
+    # A child is born while nobody else is in the middle of anything.
+    os.register_at_fork(before=MU.acquire, after_in_parent=MU.release, after_in_child=_count_fork)
 
 
 class Abandoned(BaseException):
@@ -122,9 +137,10 @@ class Waiter:
 class ForeignWaiter:
     """A wait of a thread that keeps real time, for an object that virtual threads use too."""
 
-    __slots__ = ("done", "gate", "woken")
+    __slots__ = ("done", "forks", "gate", "woken")
 
     def __init__(self) -> None:
+        self.forks = _forks
         self.gate = allocate_lock()
         self.gate.acquire()
         self.done = self.woken = False
@@ -132,7 +148,7 @@ class ForeignWaiter:
     def wake(self) -> bool:
         """End the wait; false if it had ended."""
         with MU:
-            if self.done:
+            if self.done or self.forks != _forks:
                 return False
             self.done = self.woken = True
         self.gate.release()
