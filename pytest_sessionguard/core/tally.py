@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from pytest_sessionguard.core.properties import PROPERTIES
@@ -81,6 +82,7 @@ def judged(
     asked: Collection[str],
     never: Mapping[str, str],
     allowed: Mapping[str, str],
+    hints: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[PropertyResult, ...]:
     """Return what a search says of each property, in the order of the catalogue.
 
@@ -89,10 +91,11 @@ def judged(
         asked: those that the user wants to know of.
         never: property -> why nothing puts it to the test.
         allowed: property that may stay unproven -> the reason.
+        hints: property -> what would show more of it, where it was not shown often enough.
     """
     claims = frozenset(claimed)
     names = dict.fromkeys([*PROPERTIES, *sorted(violated)])
-    return tuple(_judged(name, tally, claims, violated, asked, never, allowed) for name in names)
+    return tuple(_judged(name, tally, claims, violated, asked, never, allowed, hints) for name in names)
 
 
 def _judged(
@@ -103,6 +106,7 @@ def _judged(
     asked: Collection[str],
     never: Mapping[str, str],
     allowed: Mapping[str, str],
+    hints: Mapping[str, str],
 ) -> PropertyResult:
     count = tally.in_cases[name]
     if name in violated:
@@ -111,13 +115,13 @@ def _judged(
         return PropertyResult(name=name, status="not-applicable", reason="the profile does not claim it")
     if name not in asked:
         return PropertyResult(name=name, status="not-applicable", reason="not asked for")
-    reason = _unproven(name, tally, never)
+    reason = _unproven(name, tally, never, hints)
     if reason and name in allowed:
         reason = f"allowed: {allowed[name] or 'the user says so'}; {reason}"
     return PropertyResult(name=name, status="unproven" if reason else "held", cases=count, reason=reason)
 
 
-def _unproven(name: str, tally: Tally, never: Mapping[str, str]) -> str:
+def _unproven(name: str, tally: Tally, never: Mapping[str, str], hints: Mapping[str, str]) -> str:
     """Return why a property that nothing has violated may not be called held; empty where it may."""
     if name in tally.unjudged:
         return tally.unjudged[name]
@@ -129,6 +133,7 @@ def _unproven(name: str, tally: Tally, never: Mapping[str, str]) -> str:
     if name in never:
         return never[name]
     least, minimum = PROPERTIES[name].least, PROPERTIES[name].minimum
+    hint = f"; {hints[name]}" if name in hints else ""
     if not tally.times[name]:
-        return f"no case exercised it; it takes {least} times that {minimum}"
-    return f"exercised {tally.times[name]} times only; it takes {least} times that {minimum}"
+        return f"no case exercised it; it takes {least} times that {minimum}{hint}"
+    return f"exercised {tally.times[name]} times only; it takes {least} times that {minimum}{hint}"

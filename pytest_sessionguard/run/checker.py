@@ -218,6 +218,7 @@ class Search:
             asked=self.asked,
             never={**self._never(), **settling.unsure},
             allowed=settings.allow,
+            hints=self._hints(),
         )
         open_ones = [one for one in properties if one.status == "unproven" and one.name not in settings.allow]
         if batch.errors:
@@ -240,6 +241,16 @@ class Search:
             interrupted=interrupted,
             ran=batch.done + batch.tally.by_family["found earlier"],
         )
+
+    def _hints(self) -> Mapping[str, str]:
+        """Return what would show more of each property: the kinds of cases that can, how many ran, how to get more."""
+        more = "more cases" if self.settings.budget_s is None else "more time"
+        told = {}
+        for name in self.asked:
+            able = [family.name for family in self._families if family.may_exercise(name)]
+            ran = ", ".join(f"{self.batch.ran[one]:,} of {one}" for one in able)
+            told[name] = f"{more}, or --only {name}, would (cases so far: {ran})"
+        return told
 
     def _never(self) -> Mapping[str, str]:
         """Return why properties are put to the test by no case at all."""

@@ -20,6 +20,12 @@ Item: TypeAlias = tuple[str, int]
 _FIRST: Final = 64
 _MOST: Final = 1_024
 
+# Where there are fewer cases than this in all, every kind has some from the beginning: later may never come.
+_SCARCE: Final = 512
+
+# A kind has so many cases in a round, where there is room: one of each sort that it has.
+_FAIR: Final = 3
+
 # With a time, a round takes about so long, so that what it shows soon counts.
 _ROUND_S: Final = 2.0
 
@@ -54,7 +60,7 @@ class Rounds:
         """
         number, self._number = self._number, self._number + 1
         open_ones = [family for family in self._families if self._left(family) != 0]
-        if number == 0:
+        if number == 0 and (left is None or left >= _SCARCE):
             least = min((family.rank for family in open_ones), default=0)
             open_ones = [family for family in open_ones if family.rank <= least + 1]  # The cheap ones first.
         weights = {family.name: self._weight(family, tally, costs_s) for family in open_ones}
@@ -78,9 +84,10 @@ class Rounds:
         """Return how many cases of each family a round of so many has."""
         counts: dict[str, int] = {}
         rest, room = size, sum(weights.values())
+        fair = max(1, min(_FAIR, size // (2 * len(open_ones)))) if open_ones else 1
         for family in sorted(open_ones, key=lambda one: (self._left(one) is None, one.rank, one.name)):
             weight = weights[family.name]
-            count = max(1, round(rest * weight / room)) if room else rest
+            count = max(fair, round(rest * weight / room)) if room else rest
             most = self._left(family)
             count = min(count, rest) if most is None else min(count, rest, most)
             counts[family.name] = count

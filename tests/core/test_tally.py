@@ -98,3 +98,21 @@ def test_two_tallies_put_together_are_one_of_all_their_cases() -> None:
 def test_every_property_says_how_often_a_search_must_exercise_it() -> None:
     assert all(one.least >= 1 for one in PROPERTIES.values())
     assert all(f"so many times: {one.least}\n" in one.page() for one in PROPERTIES.values())
+
+
+def test_what_would_show_more_of_a_property_is_told_where_it_was_not_shown_often_enough() -> None:
+    (one,) = (
+        one
+        for one in judged(
+            Tally(),
+            claimed=("fault.atomic",),
+            violated=(),
+            asked=("fault.atomic",),
+            never={},
+            allowed={},
+            hints={"fault.atomic": "more cases would"},
+        )
+        if one.name == "fault.atomic"
+    )
+    assert one.status == "unproven"
+    assert one.reason.endswith("each fault of the plan fired; more cases would")

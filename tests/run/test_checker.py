@@ -14,7 +14,11 @@ from toys import OPERATIONS, Toy
 from pytest_sessionguard.core.result import Result, to_json
 from pytest_sessionguard.core.tally import Tally
 from pytest_sessionguard.errors import UsageError
+from pytest_sessionguard.run.bench import Bench
 from pytest_sessionguard.run.checker import Progress, Search, Settings, check
+from pytest_sessionguard.run.families import families
+from pytest_sessionguard.run.rounds import Rounds
+from pytest_sessionguard.run.runner import claims
 from pytest_sessionguard.target.profile import load
 from pytest_sessionguard.target.shape import Profile
 
@@ -187,3 +191,17 @@ def test_what_is_cheap_is_run_more_often_in_the_same_time() -> None:
     costs_s = {"sequential": 0.001, "stories": 0.02, "concurrent": 0.1}
     counted = Counter(name for name, _ in search.rounds.next(Tally(), None, costs_s))
     assert counted["sequential"] > 20 * counted["concurrent"] > 0
+
+
+def test_with_few_cases_every_kind_has_some_and_the_reason_says_what_would_show_more() -> None:
+    bench = Bench(load("reference-sync-file"), seed=1)
+    able = tuple(one for one in families().values() if not one.applies(bench))
+    asked = claims(bench.profile)
+    few = Rounds(able, bench, asked).next(Tally(), 60, None)
+    assert len(few) == 60
+    counts = Counter(name for name, _ in few)
+    assert min(counts[name] for name in ("crashes", "damage", "faults")) >= 3
+    assert {name for name, _ in few} == {one.name for one in able}
+    result = check(bench.profile, Settings(seed=1, budget_s=None, cases=1, kinds=("crashes",), only=("durability",)))
+    (told,) = (one.reason for one in result.properties if one.name == "durability.power-loss")
+    assert told.endswith("more cases, or --only durability.power-loss, would (cases so far: 1 of crashes)")
