@@ -166,7 +166,7 @@ class Readings:
         if get_ident() != self.owner:
             return self.elsewhere(seconds)
         # The usual sleep without a call; `sleep_us` says why this much and rounds the unusual ones.
-        usual = type(seconds) is float and 0.0 <= seconds < 1e6
+        usual = type(seconds) is float and 1e-6 <= seconds < 1e6
         clock.monotonic_us += ceil(seconds * 1e6 - 1e-3) if usual else sleep_us(seconds)
         return None
 

@@ -25,6 +25,7 @@ from functools import partial
 from types import SimpleNamespace, TracebackType
 from typing import Any, Final
 
+from pytest_sessionguard.clock.instants import Instant
 from pytest_sessionguard.clock.locks import VirtualLock, VirtualRLock, VirtualSimpleQueue, condition_wait
 from pytest_sessionguard.clock.patches import Patch, Patches
 from pytest_sessionguard.clock.readings import READINGS, real_monotonic, real_sleep
@@ -191,7 +192,7 @@ def _monotonic() -> float:
     turns = CURRENT.turns
     if turns is None or get_ident() not in turns.runners:
         return real_monotonic()
-    return turns.clock.monotonic_us / 1_000_000
+    return Instant(turns.clock.monotonic_us / 1_000_000)
 
 
 def rest() -> None:

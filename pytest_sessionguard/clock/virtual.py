@@ -176,7 +176,8 @@ def sleep_us(seconds: SupportsFloat | SupportsIndex) -> int:
     """Return the span of a sleep, rounded up to microseconds, so that no sleep wakes before its time.
 
     Less than a nanosecond above a whole microsecond is taken for the float's own noise: 0.1 s is 100,000 us, not
-    100,001.
+    100,001.  But no sleep takes no time, however short: who sleeps for what is left until a deadline, which by that
+    noise may be a ten-billionth of a second, would do so for ever.
 
     Raises:
         ValueError: negative, or not a number.
@@ -191,4 +192,4 @@ def sleep_us(seconds: SupportsFloat | SupportsIndex) -> int:
         raise ValueError("Invalid value NaN (not a number)")
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
-    return max(0, math.ceil(seconds * 1e6 - 1e-3))
+    return max(int(seconds > 0), math.ceil(seconds * 1e6 - 1e-3))

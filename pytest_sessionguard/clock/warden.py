@@ -29,8 +29,9 @@ from pytest_sessionguard.clock.waits import MU, Runner
 LOOK_S: Final = 0.002
 # Looks in a row at which a thread must be asleep in the kernel without having used the processor.
 BLOCKED_LOOKS: Final = 3
-# Looks in a row at which a thread must be busy without passing the turn on, and the part of them spent polling.
-BUSY_LOOKS: Final = 40
+# Seconds that a thread must be busy without passing the turn on, and the part of its looks at which it polls.  They are
+# of processor time: on a machine with much to do, a thread that computes for a moment may take as long as any.
+BUSY_S: Final = 0.08
 POLLING_PART: Final = 0.3
 
 _EARLY: Final = "before the clock was in force: virtual time goes on, and it gets the lock late"
@@ -60,6 +61,7 @@ class Warden:
         self._started = False
         self._switches = -1
         self._looks = 0
+        self._busy_s = 0.0
         self._polls = 0
         self._asleep = 0
         self._used_ns = -1
@@ -99,7 +101,7 @@ class Warden:
             # Nobody waits for a thread that keeps busy without a turn: it may be polling the time.
             busy = next((runner for runner in turns.away if runner.quiet_since_s >= self._now_s), None)
             if busy is not None and turns.holder is None:
-                self._look_at_busy(busy)
+                self._look_at_busy(busy, LOOK_S)
         elif turns.switches != self._switches or turns.runners.get(holder.ident) is not holder:
             # It has just got its turn, or is starting a thread, which takes as long as the system takes.
             self._switches = turns.switches
@@ -110,12 +112,13 @@ class Warden:
 
     def _forget(self) -> None:
         self._looks = self._polls = self._asleep = 0
+        self._busy_s = 0.0
         self._used_ns = -1
 
     def _look_at(self, holder: Runner) -> None:
         """See whether the thread that has the turn is blocked, or polls."""
-        used_ns = processor_ns(holder)
-        same, self._used_ns = used_ns == self._used_ns, used_ns
+        used_ns, before_ns = processor_ns(holder), self._used_ns
+        same, self._used_ns = used_ns == before_ns, used_ns
         if same and _asleep(holder):
             self._asleep += 1
             if self._asleep >= BLOCKED_LOOKS * self.turns.slack:
@@ -123,13 +126,15 @@ class Warden:
                 self.turns.let_away(holder)
             return
         self._asleep = 0
-        self._look_at_busy(holder)
+        # Where processor time cannot be asked for, every look counts.
+        self._look_at_busy(holder, (used_ns - before_ns) / 1e9 if used_ns and before_ns >= 0 else LOOK_S)
 
-    def _look_at_busy(self, runner: Runner) -> None:
-        """See whether a busy thread polls."""
+    def _look_at_busy(self, runner: Runner, busy_s: float) -> None:
+        """See whether a thread that has been busy for so much longer polls."""
         self._looks += 1
+        self._busy_s += busy_s
         self._polls += _polls(runner)
-        if self._looks < BUSY_LOOKS * self.turns.slack:
+        if self._busy_s < BUSY_S * self.turns.slack:
             self._served_s = self._now_s
         elif self._polls >= POLLING_PART * self._looks:
             self._serve_polling(runner)
@@ -178,7 +183,7 @@ class Warden:
     def _tell(self, runner: Runner, kind: type[Warning], message: str) -> None:
         """Warn, once for each place."""
         lines = lines_of(runner.ident)
-        if (kind, *lines[-1:]) in self._told or is_tool(runner):
+        if (kind, *lines[-1:]) in self._told or is_tool(runner) or self.turns.over:
             return
         self._told.add((kind, *lines[-1:]))
         stack = "".join(f"\n  {line}" for line in lines)

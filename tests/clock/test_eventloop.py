@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
@@ -11,9 +12,10 @@ import threading
 import time
 import types
 import warnings
-from collections.abc import Awaitable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -44,6 +46,11 @@ def busy(real_s: float) -> None:
     end_s = readings.real_monotonic() + real_s
     while readings.real_monotonic() < end_s:
         sum(range(200))
+
+
+def busy_and_then(real_s: float, answer: int) -> int:
+    busy(real_s)
+    return answer
 
 
 # -- timers -----------------------------------------------------------------------------------------------------------
@@ -581,13 +588,71 @@ def test_a_busy_worker_makes_no_timer_fire(clock: VirtualClock) -> None:
     assert clock.virtual_elapsed_us == 0
 
 
-def test_two_hundred_short_workers_never_lose_against_a_timer(clock: VirtualClock) -> None:
-    async def main() -> None:
-        for _ in range(200):
-            await in_time(asyncio.to_thread(busy, 0.0005))
+async def _by_thread(work: Callable[[], int], pool: Executor, timeout_s: float) -> int:
+    return await asyncio.wait_for(asyncio.to_thread(work), timeout_s)
 
-    asyncio.run(main())
-    assert clock.virtual_elapsed_us == 0
+
+async def _by_pool(work: Callable[[], int], pool: Executor, timeout_s: float) -> int:
+    async with asyncio.timeout(timeout_s):
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+async def _by_wait(work: Callable[[], int], pool: Executor, timeout_s: float) -> int:
+    done, late = await asyncio.wait([asyncio.wrap_future(pool.submit(work))], timeout=timeout_s)
+    assert not late
+    return done.pop().result()
+
+
+async def _by_calling_back(work: Callable[[], int], pool: Executor, timeout_s: float) -> int:
+    loop, answer = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+    thread = threading.Thread(target=lambda: loop.call_soon_threadsafe(answer.set_result, work()))
+    thread.start()
+    try:
+        return int(await asyncio.wait_for(answer, timeout_s))
+    finally:
+        thread.join()
+
+
+async def _by_there_and_back(work: Callable[[], int], pool: Executor, timeout_s: float) -> int:
+    loop = asyncio.get_running_loop()
+
+    async def child() -> int:
+        return await loop.run_in_executor(pool, work)
+
+    def there() -> int:
+        return asyncio.run_coroutine_threadsafe(child(), loop).result(timeout_s)
+
+    return await asyncio.wait_for(asyncio.to_thread(there), timeout_s)
+
+
+WAYS = (_by_thread, _by_pool, _by_wait, _by_calling_back, _by_there_and_back)
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_two_hundred_programs_with_busy_executors_see_no_timer_fire_too_soon(threads: bool) -> None:
+    chance, ticks = random.Random(3), []
+
+    async def tick(span_s: float) -> None:
+        while True:
+            await asyncio.sleep(span_s)
+            ticks.append(span_s)
+
+    async def program(clock: VirtualClock) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            # A timeout that is far shorter than what virtual time would jump by, and longer than the work.
+            ticking = asyncio.create_task(tick(60 + chance.random()))
+            works = [
+                way(partial(busy_and_then, chance.random() * 0.001, number), pool, 30 + number)
+                for number, way in enumerate(chance.choices(WAYS, k=chance.choice((1, 1, 2, 3))))
+            ]
+            assert await asyncio.gather(*works) == [*range(len(works))]
+            ticking.cancel()
+
+    for _ in range(100):
+        with VirtualClock(threads=threads).installed() as clock:
+            asyncio.run(program(clock))
+            assert clock.virtual_elapsed_us == 0
+    assert ticks == []
 
 
 def test_without_threads_a_worker_that_waits_for_a_timer_gets_it_in_real_time(real_threads: VirtualClock) -> None:

@@ -38,6 +38,15 @@ def clock() -> Iterator[VirtualClock]:
         yield clock
 
 
+@pytest.fixture
+def quick_switches() -> Iterator[None]:
+    """Have the interpreter switch between threads whenever it can: what depends on that shows."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before_s)
+
+
 def run(*bodies: Callable[[], object], timeout: float | None = None) -> list[threading.Thread]:
     """Run each body in a thread of its own, to the end."""
     threads = [threading.Thread(target=body) for body in bodies]
@@ -349,35 +358,107 @@ def test_all_that_the_wake_ups_of_the_target_instant_set_off_comes_before_advanc
         thread.join()
 
 
-def jittered_order(seed: int | None = None) -> list[tuple[int, int]]:
-    order: list[tuple[int, int]] = []
+def work_really(jitter: random.Random) -> None:
+    """Compute for a moment of real time that is another one in every run."""
+    sum(range(jitter.choice((0, 10, 100, 1000, 3000))))
+
+
+def jittered_order(program: int, jitter: random.Random, seed: int | None = None) -> list[tuple[int, str, int]]:
+    """Run five threads, each with a program of its own, and note who does what when; real work falls in between."""
+    order: list[tuple[int, str, int]] = []
     with VirtualClock(threads=True, seed=seed).installed() as clock:
-        lock, items = threading.Lock(), queue.Queue[int](2)
+        lock, items, event = threading.Lock(), queue.Queue[int](2), threading.Event()
+        condition, semaphore, barrier = threading.Condition(), threading.Semaphore(2), threading.Barrier(5)
+
+        def hold(span_s: float) -> None:
+            with lock:
+                time.sleep(span_s)
+
+        def put(span_s: float) -> None:
+            with contextlib.suppress(queue.Full):
+                items.put(1, timeout=span_s)
+
+        def take(span_s: float) -> None:
+            with contextlib.suppress(queue.Empty):
+                items.get(timeout=span_s)
+
+        def wait(span_s: float) -> None:
+            event.wait(span_s)
+            event.clear()
+
+        def wait_for_condition(span_s: float) -> None:
+            with condition:
+                condition.wait(span_s)
+
+        def notify(span_s: float) -> None:
+            with condition:
+                condition.notify()
+
+        def enter(span_s: float) -> None:
+            if semaphore.acquire(timeout=span_s):
+                time.sleep(span_s)
+                semaphore.release()
+
+        acts = [time.sleep, hold, put, take, wait, wait_for_condition, notify, enter, lambda span_s: event.set()]
 
         def work(number: int) -> None:
-            jitter = random.Random(number)
-            for _ in range(20):
-                time.sleep(jitter.choice([0, 0.001, 0.002, 0.003]))
-                with lock:
-                    time.sleep(jitter.choice([0, 0.001]))
-                    order.append((number, clock.virtual_elapsed_us))
-                items.put(number)
+            chance = random.Random(f"{program} {number}")
+            for _ in range(12):
+                act, span_s = chance.choice(acts), chance.choice((0, 0.001, 0.001, 0.002, 0.003))
+                work_really(jitter)
+                act(span_s)
+                work_really(jitter)
+                order.append((number, act.__name__, clock.virtual_elapsed_us))
+            barrier.wait()
 
-        def take() -> None:
-            order.extend((items.get(), -1) for _ in range(80))
-
-        run(*(lambda number=number: work(number) for number in range(4)), take)
+        run(*(lambda number=number: work(number) for number in range(5)))
     return order
 
 
-def test_sixty_runs_of_jittered_threads_have_one_order() -> None:
-    assert len({tuple(jittered_order()) for _ in range(60)}) == 1
+def test_sixty_runs_of_jittered_threads_have_one_order_for_each_program(quick_switches: None) -> None:
+    jitter = random.Random()
+    orders = [{tuple(jittered_order(program, jitter)) for _ in range(5)} for program in range(12)]
+    assert [len(each) for each in orders] == [1] * 12
+    assert len({order for each in orders for order in each}) == 12
 
 
-def test_a_seed_picks_another_order_and_the_same_one_again() -> None:
-    orders = {seed: jittered_order(seed) for seed in range(4)}
-    assert len({tuple(order) for order in orders.values()}) > 1
-    assert jittered_order(2) == orders[2]
+def test_a_seed_picks_another_order_and_the_same_one_again(quick_switches: None) -> None:
+    jitter = random.Random()
+    orders = {seed: jittered_order(1, jitter, seed) for seed in range(6)}
+    assert len({tuple(order) for order in orders.values()}) > 3
+    for seed, order in orders.items():
+        assert jittered_order(1, jitter, seed) == order
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_loop_that_waits_for_what_is_left_until_a_deadline_comes_to_its_end(clock: VirtualClock, alone: bool) -> None:
+    condition, stop = threading.Condition(), threading.Event()
+    beating = threading.Thread(target=lambda: [0 for _ in iter(lambda: stop.wait(0.07), True)])
+    if not alone:
+        beating.start()
+    for way in range(300):
+        rounds, deadline_s = 0, time.monotonic() + way / 100
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            rounds += 1
+            assert rounds < 10
+            if way % 2:
+                time.sleep(min(left_s, 1))
+            else:
+                with condition:
+                    condition.wait(left_s)
+    stop.set()
+    if not alone:
+        beating.join()
+
+
+def test_a_room_of_the_standard_library_leaves_at_exactly_its_deadline(clock: VirtualClock) -> None:
+    waiting = queue.Queue[int]()
+    spans_us = [random.Random(5).randrange(1, 10**7) for _ in range(300)]
+    for span_us in spans_us:
+        before_us = clock.monotonic_us
+        with pytest.raises(queue.Empty):
+            waiting.get(timeout=span_us / 1e6)
+        assert clock.monotonic_us == before_us + span_us
 
 
 # -- told ------------------------------------------------------------------------------------------------------------
@@ -407,10 +488,13 @@ def test_a_deadlock_names_every_thread_its_stack_and_what_it_waits_for(clock: Vi
 
 
 def test_a_thread_that_nobody_ends_is_a_deadlock_for_who_joins_it(clock: VirtualClock) -> None:
-    forever = threading.Thread(target=threading.Event().wait, daemon=True)
+    ended = threading.Event()
+    forever = threading.Thread(target=ended.wait, daemon=True)
     forever.start()
     with pytest.raises(VirtualDeadlock, match="the end of Thread"):
         forever.join()
+    ended.set()
+    forever.join()
 
 
 def test_waiting_for_ever_alone_is_a_deadlock(clock: VirtualClock) -> None:
@@ -566,10 +650,11 @@ def test_threads_blocked_at_one_place_are_told_of_once() -> None:
     lock.acquire()
     with warnings.catch_warnings(record=True) as caught, VirtualClock(threads=True).installed():
         warnings.simplefilter("always")
-        threads = [threading.Thread(target=lock.acquire, args=(True, 0.2)) for _ in range(3)]
+        threads = [threading.Thread(target=lambda: lock.acquire(True, 30) and lock.release()) for _ in range(3)]
         for thread in threads:
             thread.start()
         time.sleep(3600)
+        lock.release()
         for thread in threads:
             thread.join()
     assert len([one for one in caught if "waits for a lock" in str(one.message)]) == 1
