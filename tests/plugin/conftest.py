@@ -85,6 +85,10 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
             monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
         else:
             monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        if any(word.startswith("--cov") for word in arguments):
+            # pytest-cov erases every data file beside its own, and would erase the project's measurement.
+            for variable in ("COVERAGE_PROCESS_START", "COVERAGE_FILE"):
+                monkeypatch.delenv(variable, raising=False)
         return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
 
     return go

@@ -303,12 +303,7 @@ COMPANIONS = {
 
 
 @pytest.mark.parametrize("name", COMPANIONS)
-def test_it_lives_beside_another_plugin(
-    shop: pytest.Pytester, run: Run, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Measuring this process and being measured by pytest-cov in it are two different runs.
-    for variable in ("COVERAGE_PROCESS_START", "COVERAGE_FILE"):
-        monkeypatch.delenv(variable, raising=False)
+def test_it_lives_beside_another_plugin(shop: pytest.Pytester, run: Run, name: str) -> None:
     shop.makepyfile(
         test_time="""
         import time
@@ -322,7 +317,5 @@ def test_it_lives_beside_another_plugin(
     run(*OURS, "-p", name, *COMPANIONS[name]).assert_outcomes(passed=3)
 
 
-def test_it_lives_beside_all_of_them_at_once(shop: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("COVERAGE_PROCESS_START", "COVERAGE_FILE"):
-        monkeypatch.delenv(variable, raising=False)
+def test_it_lives_beside_all_of_them_at_once(shop: pytest.Pytester, run: Run) -> None:
     run("-n", "2", "--cov=store", "--timeout=60", autoload=True).assert_outcomes(passed=2)
