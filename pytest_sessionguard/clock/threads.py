@@ -36,6 +36,8 @@ from pytest_sessionguard.clock.waits import me as me
 from pytest_sessionguard.clock.warden import Warden, stirs
 
 _RUNNER: Final = "_sessionguard_runner"
+# The identity that a runner has until its thread has begun.
+_NOT_ARRIVED: Final = 0
 
 
 class _OtherRLock(VirtualRLock):
@@ -319,7 +321,9 @@ def thread_bootstrap_inner(self: threading.Thread) -> None:
         _bootstrap_inner(self)
     finally:
         runner = vars(self).get(_RUNNER)
-        if runner is not None and runner.ident == get_ident():
+        # One that could not begin, as where its trace function is refused, has no turn and is waited for all the same.
+        if runner is not None and runner.ident in (_NOT_ARRIVED, get_ident()):
+            runner.turns.withdraw(runner)
             runner.turns.retire(runner)
 
 

@@ -13,7 +13,7 @@ import select
 import signal
 import time
 import warnings
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -108,6 +108,9 @@ def _run(workload: Workload, folder: Path, after_marks: int, delay_us: int) -> t
     try:
         with os.fdopen(read_end, "rb") as said:
             marks, error = _heard(said, child, after_marks if delay_us else 0, delay_us)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
     finally:
         _, status = os.waitpid(child, 0)
     if error:
@@ -148,8 +151,7 @@ def _heard(said: IO[bytes], child: int, kill_after: int, delay_us: int) -> tuple
     """Return what the child says until it dies; kill it some time after a mark."""
     marks: list[Hashable] = []
     error = ""
-    reading = _messages(said, lambda: os.kill(child, signal.SIGKILL))
-    for kind, value in reading:
+    for kind, value in _messages(said):
         if kind == "error":
             error = value
             continue
@@ -167,16 +169,17 @@ def _wait(span_us: int) -> None:
         pass
 
 
-def _messages(said: IO[bytes], give_up: Callable[[], None]) -> Iterator[tuple[str, Any]]:
+def _messages(said: IO[bytes]) -> Iterator[tuple[str, Any]]:
     """Give what the child says, as it says it; what it was killed in the middle of is not said."""
     held = b""
     descriptor = said.fileno()
+    ready = select.poll()
+    ready.register(descriptor, select.POLLIN)
     while True:
         while len(held) >= 4 and len(held) >= 4 + (length := int.from_bytes(held[:4], "big")):
             yield pickle.loads(held[4 : 4 + length])
             held = held[4 + length :]
-        if not select.select([descriptor], [], [], PATIENCE_S)[0]:
-            give_up()
+        if not ready.poll(PATIENCE_S * 1000):
             raise HarnessError(f"a child has said nothing for {PATIENCE_S:g} s")
         more = os.read(descriptor, 1 << 16)
         if not more:

@@ -677,6 +677,29 @@ def test_a_thread_is_no_thread_of_pythons_alone_when_a_library_has_some_of_its_o
     assert seen == [False, True, True]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_thread_that_cannot_begin_is_not_waited_for(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        """`sys` as `threading` sees it, where a thread may have no trace function."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "settrace":
+                raise RuntimeError("another trace function is being installed")
+            return getattr(sys, name)
+
+    monkeypatch.setattr(threading, "_trace_hook", print)
+    seen: list[int] = []
+    lost = threading.Thread(target=seen.append, args=(1,))
+    with monkeypatch.context() as refusing:
+        refusing.setattr(threading, "_sys", Refusing())
+        lost.start()
+        lost.join()
+    monkeypatch.setattr(threading, "_trace_hook", None)
+    run(lambda: time.sleep(60))
+    assert seen == []
+    assert clock.virtual_elapsed_us == 60 * MICROSECONDS
+
+
 def test_a_child_process_is_waited_for(clock: VirtualClock) -> None:
     child = [sys.executable, "-c", "import time; time.sleep(0.05); print(7)"]
     stop, ticks = threading.Event(), []
