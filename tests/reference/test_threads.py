@@ -210,6 +210,7 @@ def test_who_is_let_in_just_before_a_stop_is_still_refused_by_it(clock: Clock, m
         manager.create()
     manager.start()
     assert manager.count() == 0
+    manager.stop()
 
 
 def test_an_edit_holds_up_writers_of_its_session_alone(build: Callable[..., SessionManager]) -> None:

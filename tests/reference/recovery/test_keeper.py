@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,14 @@ from pytest_sessionguard.reference.recovery.records import RecoveryRecord
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "kept"
+
+
+@pytest.fixture(autouse=True)
+def nobody_stays() -> Iterator[None]:
+    """Let go of every lock that an owner of this process still holds, as the end of the process would."""
+    yield
+    while keepers._HELD:
+        os.close(keepers._HELD.popitem()[1])
 
 
 def at(folder: Path, clock: Any, **settings: Any) -> GuardedSessions:
