@@ -10,6 +10,8 @@ from zoo.stories import ONLY_IN_THE_ZOO, STORIES, TOLD_EVERYTHING, correct, held
 from pytest_sessionguard.core.result import CaseResult
 from pytest_sessionguard.run.runner import Runner
 
+pytestmark = pytest.mark.unmeasured
+
 NAMES = TOLD_EVERYTHING
 
 

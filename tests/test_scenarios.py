@@ -188,6 +188,7 @@ def test_a_story_holds_or_is_skipped_where_it_says_so(title: str, name: str) -> 
     assert all(case.reason.startswith("needs ") for case in cases if case.status == "skipped")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_stories_hold_with_other_promises_too(name: str) -> None:
     found = {title: told(title, name) for title in STORIES}
@@ -196,6 +197,7 @@ def test_the_stories_hold_with_other_promises_too(name: str) -> None:
 
 
 # What can only be told to who keeps its sessions in files, and to who writes checkpoints.
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("name", "titles", "others"),
     [

@@ -37,6 +37,7 @@ sys.path[:] = _before
 DIFFICULTIES = {"easy", "medium", "hard", "very hard"}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", NAMES)
 def test_a_handful_of_stories_accuses_no_correct_manager(name: str) -> None:
     runner = Runner(correct(name))
@@ -52,6 +53,7 @@ def test_every_correct_manager_has_a_style() -> None:
     assert len(catalogue.STYLES) >= 6
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("bug", PLANTED.values(), ids=lambda bug: bug.name)
 def test_a_planted_bug_shows_by_hand_and_does_not_in_the_original(bug: PlantedBug) -> None:
     assert bug.demonstrate(loaded(bug.name, bug.applied(source_of(bug.base)))) is True

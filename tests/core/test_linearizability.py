@@ -89,6 +89,7 @@ def overlapping(draw: st.DrawFn) -> list[Event]:
     return events
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(POLICIES), overlapping(), st.booleans())
 def test_an_order_is_found_exactly_when_there_is_one(written: dict[str, Any], events: list[Event], begun: bool) -> None:

@@ -43,6 +43,7 @@ def tried(profile: Profile) -> Iterator[Tried]:
         yield from family.run(bench, number)
 
 
+@pytest.mark.unmeasured
 def test_a_careful_store_is_not_accused_and_every_property_is_put_to_the_test(tmp_path: Path) -> None:
     seen: Counter[str] = Counter()
     statuses: Counter[str] = Counter()

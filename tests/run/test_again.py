@@ -56,6 +56,7 @@ def searched(runner: Runner, seed: int) -> Found:
     raise AssertionError
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(8))
 def test_the_resurrection_shrinks_to_four_operations_and_one_preemption(seed: int) -> None:
     runner = a_runner()

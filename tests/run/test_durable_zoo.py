@@ -14,6 +14,8 @@ from zoo.durable.catalogue import BUGS, SOUND, Durable
 from pytest_sessionguard.run.checker import Settings, check
 from pytest_sessionguard.run.runner import claims
 
+pytestmark = pytest.mark.unmeasured
+
 ONLY = ("durability", "recovery", "fault")
 
 

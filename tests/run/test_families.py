@@ -147,6 +147,7 @@ class Counts(Sound):
         return super().create(data, id or f"session-{Counts.made:06d}")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("factory", "status"), [(Sound, "held"), (Counts, "violated")])
 def test_ids_that_count_up_are_told_apart_from_random_ones(factory: type[Sound], status: str) -> None:
     result = searched(a_profile(factory, id_bits=120), kinds=("given-ids",), cases=1)

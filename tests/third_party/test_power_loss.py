@@ -39,12 +39,14 @@ def crashed(name: str, model: str, survives: str, budget: int) -> CrashCase:
     return crash_case(replace(profile, policy=policy), plan, model, budget)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_kill_takes_nothing_acknowledged(name: str) -> None:
     case = crashed(name, "kill", "kill", 30)
     assert (case.result.status, case.result.reason) == ("held", "")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_loss_of_power_may(name: str) -> None:
     case = crashed(name, "ordered", "power-loss", 100)

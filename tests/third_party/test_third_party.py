@@ -174,6 +174,7 @@ def ran(result: Result) -> int:
     return result.count("held") + result.count("violated")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_every_story_that_fits_holds_except_what_is_listed(name: str) -> None:
     system = SYSTEMS[name]
@@ -201,6 +202,7 @@ def test_litestar_is_sound_but_for_the_one_operation(name: str) -> None:
     assert ran(result) >= ran_min(name)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["cachelib-simple", "cachelib-file", "django-db"])
 def test_what_a_policy_declares_is_what_would_not_hold_without_it(name: str) -> None:
     profile = profile_of(name)

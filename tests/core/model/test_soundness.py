@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,7 @@ def operations(draw: st.DrawFn, issued: list[str], versions: list[Any]) -> Opera
             return operation(verb, draw(ids))
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 def test_no_correct_manager_is_accused(data: st.DataObject) -> None:
