@@ -113,6 +113,11 @@ class FileStore:
             if lock_file >= 0:
                 os.close(lock_file)
 
+    def __del__(self) -> None:
+        """Leave no file open behind a store that nobody closed."""
+        if getattr(self, "_lock_file", -1) >= 0:
+            os.close(self._lock_file)
+
     def instant(self, now_us: int) -> int:
         """Return `now_us`, or the latest instant this process has seen when that is later."""
         with self._turn:

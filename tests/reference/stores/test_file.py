@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -119,6 +120,17 @@ def test_no_crash_loses_what_was_acknowledged(clock: Any, model: crash.Persisten
     assert report.failed == 0, str(report)
     assert report.states > 50
     assert not report.incomplete
+
+
+def test_a_store_that_nobody_closed_leaves_no_file_open(path: Path) -> None:
+    store = FileStore(str(path))
+    store.open()
+    lock_file = store._lock_file
+    os.fstat(lock_file)
+    del store
+    gc.collect()
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(lock_file)
 
 
 def test_the_same_exploration_finds_a_folder_that_is_not_synced(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
