@@ -18,6 +18,9 @@ WHENS: Final = ("before", "after")
 CRASH: Final = "crash"
 """The kind that ends the process itself."""
 
+PARTITION: Final = "partition"
+"""The kind after which nothing gets through to a server; also the step that does it, or heals it."""
+
 COUNTS: Final = frozenset({"budget"})
 """Options that are whole numbers; any other number is a span of microseconds."""
 

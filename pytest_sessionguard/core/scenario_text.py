@@ -50,7 +50,7 @@ _LETTER: Final = re.compile(r"[A-Za-z0-9_]", re.ASCII)
 _SESSIONS: Final = frozenset({"session", "to_timeout_of"})
 _NAMES: Final = frozenset({"as", "resource", "function"})
 # Verbs of which nothing but this argument may be written without a mapping.
-_SHORT: Final = {"advance": "by_us", "call": "function", "crash": "how"}
+_SHORT: Final = {"advance": "by_us", "call": "function", "crash": "how", "partition": "of"}
 
 
 def text_of(scenario: Scenario, *, remarks: Iterable[str] = ()) -> str:

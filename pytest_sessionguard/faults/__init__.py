@@ -15,9 +15,10 @@ from typing import Final, TypeAlias
 from pytest_sessionguard import catalog
 from pytest_sessionguard.core.faults import Fault
 
-PORTS: Final = ("hook", "file", "operation", "process")
-"""Where a fault may have a chance: a hook that the harness supplies, a file below {dir}, a client's operation, and the
-process as a whole, which the crash explorer ends wherever that may make a difference."""
+PORTS: Final = ("hook", "file", "operation", "process", "network")
+"""Where a fault may have a chance: a hook that the harness supplies, a file below {dir}, a client's operation, the
+process as a whole, which the crash explorer ends wherever that may make a difference, and the connections to the server
+at [manager] endpoint: each request that is made of it, or each of its replies, is one chance."""
 
 KEYS: Final = ("at", "lasting", "when")
 """What any fault may be told, besides the options of its kind."""
@@ -83,7 +84,29 @@ class Die:
     power: bool
 
 
-Effect: TypeAlias = Raise | Wait | Cut | MoveClock | Lose | Repeat | Die
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Nothing gets through any more in these directions, "to-server" or "from-server": for so long, or until healed."""
+
+    directions: frozenset[str]
+    for_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The connection is reset before anything of a message arrives, or once its first half has."""
+
+    half: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The server is away for so long: its connections are reset, and so is every new one."""
+
+    for_us: int
+
+
+Effect: TypeAlias = Raise | Wait | Cut | MoveClock | Lose | Repeat | Die | Part | Reset | Away
 
 
 # -- kinds ------------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from pytest_sessionguard.errors import UsageError, Violation, did_you_mean
 from pytest_sessionguard.plugin import options, outcomes, targets
 from pytest_sessionguard.plugin.outcomes import shown
 from pytest_sessionguard.plugin.virtual_time import Span, TimeControl, us_of
-from pytest_sessionguard.run import driving
+from pytest_sessionguard.run import disturbed, driving
 from pytest_sessionguard.run.conversation import CLIENT, LOOKER, Conversation, Stopped
 from pytest_sessionguard.run.expectations import Expectations
 from pytest_sessionguard.run.injections import Injections
@@ -264,7 +264,8 @@ class Driver:
     def _open(self, *, in_loop: bool) -> None:
         """Make the manager; where something to await turns up, once more inside a loop."""
         policy = self.profile.policy
-        self._stage = Stage(self.profile, policy, self.clock.clock, in_loop=in_loop)
+        behind_proxy = disturbed.reaches_a_server(self.profile)  # What will go wrong, the test has yet to say.
+        self._stage = Stage(self.profile, policy, self.clock.clock, in_loop=in_loop, behind_proxy=behind_proxy)
         self._stage.injections = self.injections = Injections(self._faults, self._stage)
         model = self._runner.model(policy)
         self._talk = Conversation(Plan(scenario=self._scenario), self._stage, model, self._runner.target)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from types import CodeType
-from typing import Any, Final, assert_never
+from typing import Any, Final, assert_never, cast
 
 from pytest_sessionguard.core import durations
 from pytest_sessionguard.core import plan as plans
@@ -26,6 +26,7 @@ from pytest_sessionguard.core.violation import ViolationFound
 from pytest_sessionguard.errors import Fault, UsageError
 from pytest_sessionguard.explore.light_strands import are_fit
 from pytest_sessionguard.explore.weaving import SwitchPoints
+from pytest_sessionguard.faults.partition import HEAL, parted
 from pytest_sessionguard.run import driving, looking, replies
 from pytest_sessionguard.run.acquaintance import NeverMade
 from pytest_sessionguard.run.conversation import CLIENT, LOOKER, Conversation, Stopped
@@ -190,6 +191,8 @@ class Case:
                 self._talk.judge()
             case "crash":
                 await self._crash(step)
+            case "partition":
+                self._partition(step)
             case "expect":
                 if "acknowledged" in step.arguments:
                     await self._look_at_every_session(step)
@@ -211,6 +214,15 @@ class Case:
             raise Unfit(f"files that Python alone writes, to know what a loss of power leaves: {error}") from None
         self._talk.report(problems, step.place, f"durability.{how}")
         self._talk.judge()
+
+    def _partition(self, step: Step) -> None:
+        """Let nothing through to the server any more, or everything again."""
+        network, told = self.stage.network, cast("dict[str, Any]", step.arguments)
+        assert network is not None  # A target without a server is not told such a story.
+        if told["of"] == HEAL:
+            network.heal()
+        else:
+            network.part(parted(told["of"]), told.get("for_us"))
 
     async def _look_at_every_session(self, step: Step) -> None:
         """Look at every session that the story has made, with all that may look; the model says what is right."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pytest_sessionguard.core.faults import CRASH, Fault, Fired
+from pytest_sessionguard.core.faults import CRASH, PARTITION, Fault, Fired
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.requirements import FILES
 from pytest_sessionguard.core.result import CaseResult
@@ -26,6 +26,18 @@ def crashes(scenario: Scenario) -> frozenset[str]:
     """Return how the steps of a story end its manager: "kill", "power-loss"."""
     steps = (step for step in scenario.all_steps if isinstance(step, Step) and step.verb == CRASH)
     return frozenset(str(step.arguments["how"]) for step in steps)
+
+
+def is_on_network(scenario: Scenario) -> bool:
+    """Say whether anything is to go wrong between the manager and its server."""
+    return any(kinds()[fault.kind].port == "network" for fault in scenario.faults) or any(
+        isinstance(step, Step) and step.verb == PARTITION for step in scenario.all_steps
+    )
+
+
+def reaches_a_server(profile: Profile) -> bool:
+    """Say whether the manager is told where its server is: then it can be told of a proxy."""
+    return profile.endpoint is not None and bool({"endpoint", "port"} & profile.placeholders)
 
 
 def takes_runs(plan: Plan) -> bool:
@@ -101,6 +113,8 @@ def _lacking(plan: Plan, profile: Profile, claimed: tuple[str, ...]) -> Iterator
         port = kinds()[fault.kind].port
         if port == "hook" and fault.subject not in roles and (fault.subject != "any" or not roles):
             yield f"a hook {fault.subject}" if fault.subject != "any" else "a hook"
+    if is_on_network(plan.scenario) and not reaches_a_server(profile):
+        yield "a manager that reaches its server by {endpoint} (the profile says where that is)"
     on_files = any(kinds()[fault.kind].port in ("file", "process") for fault in plan.scenario.faults)
     if (
         on_files or told or crashes(plan.scenario) or FILES in plan.scenario.requires

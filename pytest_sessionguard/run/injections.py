@@ -144,7 +144,10 @@ class Injections:
         self._noted = 0
         self._vetoes = Vetoes(stage)
         self._repeat = False
+        self._troubles = 0
         stage.binding.ports = self._hooked
+        if stage.network is not None:
+            stage.network.ask = self._on_network
 
     # -- while the case runs -----------------------------------------------------------------------------------------
 
@@ -191,6 +194,8 @@ class Injections:
     def disarm(self) -> None:
         """Let nothing go wrong any more."""
         self._injector.armed = False
+        if self._stage.network is not None:
+            self._stage.network.heal()
 
     async def ahead(self, operation: Operation) -> None:
         """Do to the clock what is to be done before an operation of a client."""
@@ -206,7 +211,7 @@ class Injections:
 
     def answered(self, begun: Begun, outcome: Outcome) -> Outcome:
         """Return what a client knows of an operation that may have met a fault."""
-        met = len(self._injector.fired) > self._noted
+        met = len(self._injector.fired) > self._noted or self._is_troubled()
         self._stamp()
         effect: Effect | None = None
         if isinstance(outcome, Ok):
@@ -248,6 +253,15 @@ class Injections:
             self._stage.clock.advance(effect.span_us)
             return 0
         return effect.span_us
+
+    def _on_network(self, when: str) -> Effect | None:
+        return self._injector.at(Point("network", "request" if when == "before" else "reply"), when)
+
+    def _is_troubled(self) -> bool:
+        """Say whether the network has kept anything from arriving since this was asked last."""
+        network = self._stage.network
+        before, self._troubles = self._troubles, self._troubles if network is None else network.troubles
+        return self._troubles > before
 
     def _stamp(self) -> None:
         """Say of what has just struck when that was."""
@@ -329,7 +343,7 @@ class Injections:
 
 def _makes_fail(fault: Fault) -> bool:
     """Say whether a fault makes something fail; a clock that jumps or a call that comes twice is the world as it is."""
-    return kinds()[fault.kind].port in ("hook", "file")
+    return kinds()[fault.kind].port in ("hook", "file", "network")
 
 
 def _says_no(answer: Answer) -> bool:

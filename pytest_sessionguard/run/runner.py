@@ -188,9 +188,11 @@ class Runner:
             scribble=invariants.scribbles,
             proven=self._proven,
             folder=None if watch is None else watch.folder,
+            behind_proxy=disturbed.is_on_network(plan.scenario),
         )
         crashes = disturbed.crashes(plan.scenario)
-        injections = Injections(plan.scenario.faults, stage, crashes) if plan.scenario.faults or crashes else None
+        wanted = plan.scenario.faults or crashes or stage.network is not None
+        injections = Injections(plan.scenario.faults, stage, crashes) if wanted else None
         stage.injections = injections
         talk = Conversation(plan, stage, self.model(policy), self.target, known=self.known)
         case = Case(plan, talk, invariants, scheduler, self._switch_points)

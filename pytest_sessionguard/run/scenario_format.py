@@ -84,6 +84,7 @@ TAKES: Final[Mapping[str, str]] = {
     "steps": "a list of steps",
     "faults": "a list of faults, such as `{fail_call: close, at: 2}`",
     "crash": "kill or power-loss",
+    "partition": "both, to-server, from-server or heal",
     "kept": "the word kept",
     "branches": "a list of at least two lists of steps",
     "schedules": "exhaustive, a number of schedules, or one schedule such as ABBA or A12B",
@@ -253,6 +254,15 @@ _BESIDE: Final = (
         entries=(Entry(name="how", takes="crash", summary="the process is killed, or power is lost", required=True),),
     ),
     StepKind(
+        verb="partition",
+        summary="lets nothing through to the server at [manager] endpoint, or nothing back, until it is healed",
+        short="of",
+        entries=(
+            Entry(name="of", takes="partition", summary="what gets through no more, or heal: all does", required=True),
+            Entry(name="for", takes="duration", summary="heals by itself after so long"),
+        ),
+    ),
+    StepKind(
         verb="parallel",
         summary="runs branches at once, one client each, started in the order of the file",
         short="branches",
@@ -341,10 +351,5 @@ FACETS: Final = (
     Entry(name="value", takes="value", summary="the value, or what a called function returned"),
 )
 
-# Words of the format that a later version will run; the files that use them are refused for now, and told why.
-LATER: Final[Mapping[str, str]] = {
-    "partition": "network partitions",
-}
-
 # Inside a branch the clock and the manager stay as they are: what another branch sees would have no one meaning.
-NOT_IN_BRANCHES: Final = frozenset({"parallel", "restart", "crash", "advance", "set_clock", "eventually"})
+NOT_IN_BRANCHES: Final = frozenset({"parallel", "restart", "crash", "partition", "advance", "set_clock", "eventually"})

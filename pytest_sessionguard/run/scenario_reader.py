@@ -112,9 +112,7 @@ class _Reader(Values):
         known = {entry.name: entry for entry in entries}
         meant = ""
         for name, (key, _) in node.entries.items():
-            if name in form.LATER:
-                self.later(key, name)
-            elif name not in known:
+            if name not in known:
                 near = did_you_mean(name, known)
                 meant += near
                 self.fault(key, f"{where} has no key {name!r}{near}")
@@ -123,10 +121,6 @@ class _Reader(Values):
             if entry.required and entry.name not in node.entries and f"mean {entry.name!r}?" not in meant:
                 self.fault(node, f"{where} lacks {entry.name!r}; expected {form.TAKES[entry.takes]}")
         return {name: value for name, (_, value) in node.entries.items() if name in known}
-
-    def later(self, key: Node, name: str) -> None:
-        """Note a word of the format that this version does not run."""
-        self.fault(key, f"{name}: this version does not run {form.LATER[name]}; leave it out")
 
     # -- the header --------------------------------------------------------------------------------------------------
 
@@ -248,11 +242,11 @@ class _Reader(Values):
             near = f"; write {node.content}: {{}}" if node.told.strip("'") in form.STEPS else ""
             self.fault(node, f"a step is a mapping of one verb, such as `touch: cart`, not {node.told}{near}")
             return None
-        verbs = [name for name in node.entries if name in form.STEPS or name == "partition"]
+        verbs = [name for name in node.entries if name in form.STEPS]
         self.strangers(node, verbs)
         for name in verbs[1:]:
             self.fault(node.entries[name][0], f"a step has one verb; this one has {verbs[0]} already")
-        if not verbs or verbs[0] not in form.STEPS:
+        if not verbs:
             return None
         kind = form.STEPS[verbs[0]]
         key, value = node.entries[kind.verb]
@@ -273,16 +267,11 @@ class _Reader(Values):
             key = node.entries[name][0]
             if name in _MODIFIERS:
                 self.fault(key, f"{name} does not go with {verbs[0]}")
-            elif name in form.LATER:
-                self.later(key, name)
             elif verbs:
                 self.fault(key, f"a step of {verbs[0]} has no key {name!r}{did_you_mean(name, fitting)}")
             else:
                 near = did_you_mean(name, form.STEPS)
                 self.fault(key, f"unknown verb {name!r}{near if near[:1] == ',' else ''}")
-        for name in verbs:
-            if name in form.LATER:
-                self.later(node.entries[name][0], name)
         if not verbs and all(name in _MODIFIERS for name in node.entries):
             self.fault(node, "a step has exactly one verb, such as `touch: cart`; this one has none")
 

@@ -16,6 +16,7 @@ from pytest_sessionguard.core.requirements import CALLERS, FILES
 from pytest_sessionguard.core.scenario import FIGURES, REPEATS_MAX
 from pytest_sessionguard.faults import FaultKind, kinds
 from pytest_sessionguard.faults.crash import HOWS
+from pytest_sessionguard.faults.partition import DIRECTIONS, HEAL
 from pytest_sessionguard.run import scenario_format as form
 from pytest_sessionguard.run.scenario_faults import EVERY
 from pytest_sessionguard.run.scenario_format import Entry, StepKind
@@ -91,6 +92,7 @@ _KINDS: Final[Mapping[str, Callable[[], Schema]]] = {
     "steps": lambda: {"type": "array", "minItems": 1, "items": _reference("step")},
     "faults": lambda: {"type": "array", "minItems": 1, "items": {"anyOf": [_fault(kind) for kind in kinds().values()]}},
     "crash": lambda: {"enum": list(HOWS)},
+    "partition": lambda: {"enum": [*DIRECTIONS, HEAL]},
     "kept": lambda: {"const": form.KEPT},
     "branches": lambda: {"type": "array", "minItems": 2, "items": _reference("steps")},
     "schedules": lambda: {
@@ -255,7 +257,13 @@ def _takes(takes: str | tuple[str, ...]) -> str:
     return ", ".join(f"`{word}`" for word in takes)
 
 
-_SHORT: Final = {"session": "cart", "duration": "30m", "branches": "[[...], [...]]", "crash": "kill"}
+_SHORT: Final = {
+    "session": "cart",
+    "duration": "30m",
+    "branches": "[[...], [...]]",
+    "crash": "kill",
+    "partition": "both",
+}
 
 
 def _verb(kind: StepKind) -> list[str]:

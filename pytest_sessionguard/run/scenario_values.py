@@ -19,6 +19,7 @@ from pytest_sessionguard.core.scenario import Count, Instant, RawId, Span, Templ
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.errors import Fault, UsageError, did_you_mean
 from pytest_sessionguard.faults.crash import HOWS
+from pytest_sessionguard.faults.partition import DIRECTIONS, HEAL
 from pytest_sessionguard.run.scenario_format import EXHAUSTIVE, KEPT, SCHEDULES_MAX, TAKES, Entry
 from pytest_sessionguard.run.scenario_nodes import Node
 from pytest_sessionguard.run.scenario_scope import IDENTIFIER, NAME, VARIABLES_IN_NAME_MAX, Scope
@@ -72,6 +73,7 @@ class Values:
             "identifier": self.identifier,
             "kinds": self.kinds,
             "crash": lambda node: self.word(node, "crash", HOWS),
+            "partition": lambda node: self.word(node, "partition", (*DIRECTIONS, HEAL)),
             "kept": lambda node: self.word(node, "kept", (KEPT,)),
         }
 

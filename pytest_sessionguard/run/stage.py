@@ -26,10 +26,12 @@ from pytest_sessionguard.core.values import UNSET, Unset
 from pytest_sessionguard.crash.folders import new_folder, write_folder
 from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.explore.cancelling import Cancellation, cut_off
+from pytest_sessionguard.faults.proxy import Proxy
 from pytest_sessionguard.run.output import Output
 from pytest_sessionguard.run.recorder import Recorder
 from pytest_sessionguard.run.zone import Zone
 from pytest_sessionguard.target.binding import Binding
+from pytest_sessionguard.target.endpoints import endpoint_of, host_and_port
 from pytest_sessionguard.target.shape import Profile
 
 if TYPE_CHECKING:
@@ -72,10 +74,12 @@ class Stage:
 
     `in_loop`: whether the coroutines are driven by an event loop.  `proven`: the templates that have fitted before.
     `folder`: the folder that the manager is told of, where it is not to get a new one; then it is not removed.
+    `behind_proxy`: the manager is told of a proxy in the place of its server.
 
     Attributes:
         ended_by_story: the story itself has stopped or closed the manager.
         injections: what is made to go wrong; None where nothing is.
+        network: the proxy between the manager and its server, if there is one.
         zone: the local time zone.
     """
 
@@ -89,6 +93,7 @@ class Stage:
         scribble: bool = False,
         proven: set[str] | None = None,
         folder: Path | None = None,
+        behind_proxy: bool = False,
     ) -> None:
         self.profile = profile
         self.policy = policy
@@ -101,10 +106,13 @@ class Stage:
         made = new_folder() if wanted else Path("no-folder")
         self.folder = folder if folder is not None else made
         self._has_folder = wanted
+        server = endpoint_of(profile) if behind_proxy else None
+        self.network = None if server is None else Proxy(*host_and_port(server))
         self.binding = Binding(
             profile,
             policy=policy,
             folder=self.folder,
+            endpoint=None if self.network is None else self.network.endpoint,
             noted=self._note,
             in_loop=in_loop,
             scribble=scribble,
@@ -131,6 +139,8 @@ class Stage:
             NeedsLoop: it is async and there is no loop.
         """
         self.output.__enter__()
+        if self.network is not None:
+            self.network.start()
         await self.binding.reset()
         await self._begin("")
 
@@ -248,7 +258,9 @@ class Stage:
         return following(self.clock, self.folder) if self._has_folder else nullcontext()
 
     def clear(self) -> None:
-        """Remove the folder and give the terminal back; may be called again."""
+        """Remove the folder, end the proxy and give the terminal back; may be called again."""
+        if self.network is not None:
+            self.network.stop()
         self.output.__exit__(None, None, None)
         self.zone.restore()
         if self._has_folder:

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BUSY_SECS: Final = 5.0
+# A server that has not answered by then is asked again, on another connection.
+ANSWER_SECS: Final = 1.0
 _LOOK_AGAIN_SECS: Final = 0.002
 _ENDLESS: Final = "+inf"
 
@@ -250,7 +252,7 @@ class RedisStore:
             # How often to try again is decided here, once: the library would do so too, and by chance.
             once = Retry(NoBackoff(), 0)
             client = redis.Redis.from_url(
-                self._url, socket_timeout=BUSY_SECS, socket_connect_timeout=BUSY_SECS, retry=once
+                self._url, socket_timeout=ANSWER_SECS, socket_connect_timeout=ANSWER_SECS, retry=once
             )
         now_us = self._patiently(lambda: client.get(f"{self._prefix}now"))
         with self._lock:
@@ -294,7 +296,19 @@ class RedisStore:
             time.sleep(_LOOK_AGAIN_SECS * (1 + secrets.randbelow(4)))
 
     def _once(self, client: Any, work: Callable[[Ledger], T], now_us: int) -> Callable[[], T] | None:
-        """Try once; return what gives the answer or raises the refusal, None where somebody else was faster."""
+        """Try once; return what gives the answer or raises the refusal, None where nothing came of it.
+
+        Nothing comes of it where somebody else was faster, or where the connection broke before anything was written:
+        the library says the same of both.
+        """
+        import redis
+
+        try:
+            return self._attempt(client, work, now_us)
+        except redis.WatchError:
+            return None
+
+    def _attempt(self, client: Any, work: Callable[[Ledger], T], now_us: int) -> Callable[[], T]:
         import redis
 
         with client.pipeline() as pipe:
@@ -316,9 +330,8 @@ class RedisStore:
             ledger.send(pipe)
             try:
                 pipe.execute()
-            except redis.WatchError:
-                return None
-            except redis.ConnectionError:
+            except (redis.WatchError, redis.ConnectionError, redis.TimeoutError):
+                # It may have taken effect all the same: then it must not be done once more.
                 if _text(self._patiently(lambda: client.get(self._token_key)) or b"") != token:
                     raise
         return done

@@ -1,4 +1,4 @@
-"""Every operation with something going wrong in its middle: hooks that fail, files that cannot be written."""
+"""Every operation with something going wrong in its middle: a hook that fails, a full disk, a server out of reach."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.result import CaseResult
 from pytest_sessionguard.core.scenario import AnyStep, Parallel, Place, Scenario, Step
 from pytest_sessionguard.core.values import EMPTY, FrozenMap
-from pytest_sessionguard.run import fault_sweeps
+from pytest_sessionguard.run import disturbed, fault_sweeps
 from pytest_sessionguard.run.bench import Bench, Tried
 from pytest_sessionguard.run.families import Family
 from pytest_sessionguard.target.shape import Profile
@@ -27,6 +27,18 @@ _FILE_FAULTS: Final = (
     Fault(kind="io_error", subject="EIO", at=None, options=FrozenMap({"operation": "write"})),
     Fault(kind="io_error", subject="EMFILE", at=None),
     Fault(kind="io_error", subject="ENOSPC", at=None, lasting=True),
+)
+
+
+# Between the manager and its server: what was asked arrives late, by half or not at all; an answer that is lost can be
+# asked for soon after.  Of a server that answers no more after it has done what it was asked, see above.
+_NETWORK_FAULTS: Final = (
+    Fault(kind="partition", subject="both", at=None),
+    Fault(kind="reset", subject="half", at=None, when="after"),
+    Fault(kind="reset", subject="nothing", at=None),
+    Fault(kind="partition", subject="from-server", at=None, options=FrozenMap({"for": 3_000_000})),
+    Fault(kind="outage", subject=30_000_000, at=None),
+    Fault(kind="latency", subject=200_000, at=None),
 )
 
 
@@ -46,6 +58,8 @@ def _faults(profile: Profile) -> Iterator[Fault]:
             yield Fault(kind="fail_call", subject=role, at=None, when=when)
     if "dir" in profile.placeholders:
         yield from _FILE_FAULTS
+    if disturbed.reaches_a_server(profile):
+        yield from _NETWORK_FAULTS
 
 
 @lru_cache(maxsize=8)
@@ -116,12 +130,12 @@ def _read_first(before: tuple[AnyStep, ...], after: tuple[AnyStep, ...]) -> tupl
     return (*before[: made + 1], look, *before[made + 1 :])
 
 
-_NO_OPERATIONS: Final = frozenset({"advance", "set_clock", "restart", "expect", "call"})
+_NO_OPERATIONS: Final = frozenset({"advance", "set_clock", "restart", "partition", "expect", "call"})
 
 
 def _applies(bench: Bench) -> str:
     if not any(True for _ in _faults(bench.profile)):
-        return "it has no hook and is told of no folder: nothing can be made to go wrong"
+        return "it has no hook and is told of no folder and of no endpoint: nothing can be made to go wrong"
     return "" if _programs(bench) else "no operation of it can be asked alone"
 
 
@@ -139,7 +153,7 @@ def _run(bench: Bench, number: int) -> Iterator[Tried]:
 
 FAMILY = Family(
     name="faults",
-    summary="each operation with a hook that fails or a file that cannot be written in its middle",
+    summary="each operation with a hook that fails, a full disk or a server that is away in its middle",
     exercises=("fault.",),
     rank=4,
     share=20,
