@@ -2,7 +2,7 @@
 
 The blocks of a page are played in their order, in a folder of the page's own.  What follows a block's language, on the
 line of the fence, says what is done with it: `title="carts.py"` saves it under that name, `in="checkout"` runs it in
-the project's own folder.
+the project's own folder, `needs="redis-server"` leaves it out where there is no such program.
 
     python   a script that must end well            pycon    an interpreter's session, compared
     toml     a profile, or tables of one: loads     yaml     a scenario: holds on the page's manager, else the reference
@@ -22,6 +22,7 @@ import inspect
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,6 +96,8 @@ class Desk:
 
     def play(self, block: Block) -> None:
         """Do what the block shows, and fail where something else happens."""
+        if shutil.which(block.attributes.get("needs", "sh")) is None:
+            return
         title = block.attributes.get("title")
         if title is not None and block.language != "diff":
             (self.folder / title).parent.mkdir(parents=True, exist_ok=True)
