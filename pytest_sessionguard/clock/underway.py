@@ -7,7 +7,8 @@ before the work had the real time that it would have had without us, and nothing
 - A socket whose other end is in the same event loop, or in this process where its threads have turns, is work only
   while bytes are between the two.
 - Any other open connection, pipe, child or thread of this span may be working or idle, and nobody can tell: it counts
-  as work until it has been silent for the clock's patience, real time, and again from its next sign of life.
+  as work until it has been silent for the clock's patience, real time, and again from its next sign of life.  A child
+  process that computes, as each does while it starts, is no silent peer.
 - A listening socket never is.  A thread that was there before the span is not asked.
 """
 
@@ -28,6 +29,7 @@ from enum import Enum
 from selectors import SelectorKey
 from typing import Any, Final
 
+from pytest_sessionguard.clock.children import Children
 from pytest_sessionguard.clock.readings import real_monotonic, real_sleep
 
 _ioctl: Callable[[int, int, bytes], bytes] | None
@@ -119,6 +121,7 @@ class UnderWay:
         self.futures: list[tuple[Future[Any], asyncio.Future[Any]]] = []
         self.closing = 0
         self._channels: dict[int, Channel] = {}
+        self._children = Children()
         self._stirred_s = 0.0
         # All live threads when last looked at, if none of them was one to wait for.
         self._nobody = list(there_before or ())
@@ -179,6 +182,8 @@ class UnderWay:
         names = {channel.name for channel in channels.values() if channel.kind is Kind.TCP}
         longest_s = 0.0
         now = real_monotonic()
+        if any(channel.kind is Kind.OTHER for channel in channels.values()) and self._children.at_work():
+            self._stirred_s = now
         for fd, channel in channels.items():
             if channel.kind is Kind.TCP and channel.peer in names:
                 if _bytes_in_flight(fd):

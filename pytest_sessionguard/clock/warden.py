@@ -21,6 +21,7 @@ from _thread import allocate_lock, start_new_thread
 from pathlib import Path
 from typing import Final
 
+from pytest_sessionguard.clock.children import Children
 from pytest_sessionguard.clock.readings import real_monotonic
 from pytest_sessionguard.clock.stacks import lines_of
 from pytest_sessionguard.clock.turns import Turns
@@ -66,6 +67,7 @@ class Warden:
         self._asleep = 0
         self._used_ns = -1
         self._told: set[tuple[object, ...]] = set()
+        self._children = Children()
         self._served_s = 0.0
         self._now_s = 0.0
 
@@ -162,15 +164,19 @@ class Warden:
         patience_s = turns.clock.patience_us / 1e6
         # A thread that Python knows nothing of, or that has no turns, may be at work and release a lock.
         alone = not turns.others() and _all_are_pythons()
+        children_at_work = self._children.at_work()
         for runner in list(turns.away):
             used_ns = processor_ns(runner)
             if used_ns != runner.used_ns:
                 runner.used_ns, runner.quiet_since_s = used_ns, self._now_s
                 runner.declared = runner.locked = False
                 continue
-            quiet_s = self._now_s - runner.quiet_since_s
             if runner.declared:
                 continue
+            if children_at_work and not _asleep(runner, b"futex"):
+                # It may wait for a child: that one is busy, not this one.
+                runner.quiet_since_s = self._now_s - LOOK_S
+            quiet_s = self._now_s - runner.quiet_since_s
             if quiet_s >= (LOOK_S * BLOCKED_LOOKS if alone else patience_s) and _asleep(runner, b"futex"):
                 # Only another thread can release a lock, and none that runs does: this is no work under way.
                 runner.declared = runner.locked = True

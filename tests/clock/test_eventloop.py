@@ -761,6 +761,22 @@ def test_a_child_that_was_silent_for_long_is_waited_for_again_once_it_is_written
     assert clock.virtual_elapsed_us == 3600 * SECOND
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="this system does not tell what a child is at")
+def test_a_child_that_computes_for_longer_than_the_patience_is_waited_for(clock: VirtualClock) -> None:
+    clock.patience_us = 20_000
+    program = "import time\nwhile time.process_time() < 0.1: pass\nprint(7)"
+
+    async def main() -> object:
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+        assert child.stdout is not None
+        told = await in_time(child.stdout.readline())
+        await child.wait()
+        return told
+
+    assert asyncio.run(main()) == b"7\n"
+    assert clock.virtual_elapsed_us == 0
+
+
 def test_the_default_executor_is_shut_down_without_a_jump() -> None:
     clock = VirtualClock(patience_us=0, threads=False)
 
