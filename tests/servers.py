@@ -8,7 +8,9 @@ from typing import Final
 
 import pytest
 
+has_redis: Final = shutil.which("redis-server") is not None and find_spec("redis") is not None
+
 needs_redis: Final = pytest.mark.skipif(
-    shutil.which("redis-server") is None or find_spec("redis") is None,
+    not has_redis,
     reason="needs redis-server on this machine, and the extra `redis`",
 )

@@ -106,7 +106,14 @@ class Away:
     for_us: int
 
 
-Effect: TypeAlias = Raise | Wait | Cut | MoveClock | Lose | Repeat | Die | Part | Reset | Away
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """The newest file below {dir} whose path matches is damaged."""
+
+    pattern: str
+
+
+Effect: TypeAlias = Raise | Wait | Cut | MoveClock | Lose | Repeat | Die | Part | Reset | Away | Damage
 
 
 # -- kinds ------------------------------------------------------------------------------------------------------------

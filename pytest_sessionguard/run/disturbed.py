@@ -19,6 +19,8 @@ from pytest_sessionguard.target.shape import Profile
 if TYPE_CHECKING:
     from pytest_sessionguard.run.runner import Runner
 
+DAMAGED: Final = "damaged_file"
+
 MODELS: Final = {"kill": "kill", "power-loss": "strict"}
 
 
@@ -115,6 +117,8 @@ def _lacking(plan: Plan, profile: Profile, claimed: tuple[str, ...]) -> Iterator
             yield f"a hook {fault.subject}" if fault.subject != "any" else "a hook"
     if is_on_network(plan.scenario) and not reaches_a_server(profile):
         yield "a manager that reaches its server by {endpoint} (the profile says where that is)"
+    if "checkpoint" not in profile.operations and any(fault.kind == DAMAGED for fault in plan.scenario.faults):
+        yield "a manager that takes checkpoints: what becomes of others' files that are damaged is for the search"
     on_files = any(kinds()[fault.kind].port in ("file", "process") for fault in plan.scenario.faults)
     if (
         on_files or told or crashes(plan.scenario) or FILES in plan.scenario.requires

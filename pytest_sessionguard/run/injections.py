@@ -26,7 +26,8 @@ from pytest_sessionguard.crash.persistence import STRICT
 from pytest_sessionguard.crash.recorder import ACTIVE, Recording, active
 from pytest_sessionguard.crash.standins import in_place
 from pytest_sessionguard.crash.states import least
-from pytest_sessionguard.faults import Cut, Effect, Lose, MoveClock, Point, Raise, Repeat, Wait, kinds
+from pytest_sessionguard.errors import UsageError
+from pytest_sessionguard.faults import Cut, Damage, Effect, Lose, MoveClock, Point, Raise, Repeat, Wait, kinds
 from pytest_sessionguard.faults.injector import Injector
 from pytest_sessionguard.run.cancellations import shows_a_leak
 from pytest_sessionguard.run.vetoes import COMMIT, Vetoes
@@ -218,6 +219,8 @@ class Injections:
             effect = self._injector.at(Point("operation", begun.operation.verb), "after")
         if isinstance(effect, Lose):
             return Unknown("its answer was lost")
+        if isinstance(effect, Damage):
+            self._damage(effect.pattern)
         self._repeat = isinstance(effect, Repeat)
         vetoed = self._vetoes.take(begun.operation, outcome)
         if met and isinstance(outcome, Failed):
@@ -240,6 +243,21 @@ class Injections:
         """Say, once, whether the operation that has just answered is to be asked again."""
         again, self._repeat = self._repeat, False
         return again
+
+    def _damage(self, pattern: str) -> None:
+        """Turn over a byte in the middle of the newest file that matches.
+
+        Raises:
+            UsageError: there is none.
+        """
+        found = [path for path in self._stage.folder.glob(pattern) if path.is_file()]
+        if not found:
+            raise UsageError(f"damaged_file: there is no file {pattern!r} below the manager's folder")
+        path = max(found, key=lambda one: (one.stat().st_mtime_ns, len(one.name), one.name))
+        body = bytearray(path.read_bytes())
+        if body:
+            body[len(body) // 2] ^= 0xFF
+        path.write_bytes(body)
 
     def _hooked(self, role: str, when: str) -> int:
         effect = self._injector.at(Point("hook", role), when)

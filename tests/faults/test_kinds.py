@@ -9,7 +9,7 @@ import pytest
 from pytest_sessionguard import faults
 from pytest_sessionguard.core.faults import Fault
 from pytest_sessionguard.core.values import FrozenMap
-from pytest_sessionguard.faults import PORTS, Cut, FaultKind, Lose, MoveClock, Point, Raise, Repeat, Wait
+from pytest_sessionguard.faults import PORTS, Cut, Damage, FaultKind, Lose, MoveClock, Point, Raise, Repeat, Wait
 from pytest_sessionguard.faults.injector import Injector
 
 KINDS = faults.kinds()
@@ -94,6 +94,7 @@ def test_the_other_effects_are_what_they_say() -> None:
     assert effect(Fault(kind="lost_reply", subject="update"), point) == Lose()
     assert effect(Fault(kind="repeated_call", subject="update"), point) == Repeat()
     assert effect(Fault(kind="delay_call", subject="x"), Point("hook", "x")) == Wait(1_000_000)
+    assert effect(Fault(kind="damaged_file", subject="*"), point) == Damage("*")
     short = effect(Fault(kind="torn_write", subject="short"), Point("file", "write"))
     assert short == Cut(None)
 

@@ -170,3 +170,11 @@ def test_faults_are_read_from_plain_mappings_too() -> None:
         scenario_faults.of_words("here", {"fial_call": "close"})
     with pytest.raises(UsageError, match="expected a word, not a mapping"):
         scenario_faults.of_words("here", {"fail_call": {"close": 1}})
+
+
+def test_only_a_file_that_is_there_can_be_damaged_and_only_where_there_are_checkpoints() -> None:
+    story = HEAD + "steps: [{checkpoint: {}}]\nfaults: [{damaged_file: 'nowhere/*'}]\n"
+    with pytest.raises(UsageError, match=r"no file 'nowhere/\*' below the manager's folder"):
+        told("reference-recovery", story)
+    skipped = told("reference-sync-file", story.replace("checkpoint: {}", "touch: a"))
+    assert (skipped.status, "takes checkpoints" in skipped.reason) == ("skipped", True)
