@@ -14,9 +14,10 @@ import signal
 import time
 import warnings
 from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 from pytest_sessionguard.crash.explorer import Judge, Marks, Workload, work_folder
 from pytest_sessionguard.errors import HarnessError, UsageError
@@ -95,16 +96,79 @@ def kill_once(workload: Workload, reopen_and_judge: Judge, *, after_marks: int, 
         return Kill(after_marks=after_marks, delay_us=delay_us, killed=killed, marks=marks, problem=problem)
 
 
-def _run(workload: Workload, folder: Path, after_marks: int, delay_us: int) -> tuple[Marks, bool]:
-    """Return what a child said before it died, and whether it was killed."""
+class Child:
+    """A process at work, which can be made to stand still, with all that it holds, and let go on."""
+
+    def __init__(self, pid: int, said: IO[bytes]) -> None:
+        self.pid = pid
+        self._has_ended = False
+        self._messages = _messages(said)
+
+    def mark(self) -> Hashable:
+        """Return what it says next; wait for it.
+
+        Raises:
+            UsageError: it raised, or has ended.
+        """
+        for kind, value in self._messages:
+            if kind == "error":
+                raise UsageError(f"the workload raised in its process: {value}")
+            return cast("Hashable", value)
+        raise UsageError("the process has ended and says no more")
+
+    def stop(self) -> None:
+        """Let it stand still: on return it does, or has ended."""
+        os.kill(self.pid, signal.SIGSTOP)
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        self._has_ended = not os.WIFSTOPPED(status)
+
+    def go_on(self) -> None:
+        """Let it go on where it stood."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def end(self) -> None:
+        """Kill it, whether it stands still or not; twice does no harm."""
+        if not self._has_ended:
+            self._has_ended = True
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+@contextmanager
+def at_work(workload: Workload, folder: Path) -> Iterator[Child]:
+    """Run a workload in a process of its own; it is killed at the end of the block.
+
+    Raises:
+        UsageError: no process can be killed here.
+    """
+    reason = unavailable()
+    if reason:
+        raise UsageError(f"no process can be stopped: {reason}")
+    pid, read_end = _forked(workload, folder, 0)
+    with os.fdopen(read_end, "rb") as said:
+        child = Child(pid, said)
+        try:
+            yield child
+        finally:
+            child.end()
+
+
+def _forked(workload: Workload, folder: Path, kill_after: int) -> tuple[int, int]:
+    """Begin a child that works; return its number, and the descriptor at which it is heard."""
     read_end, write_end = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Threads are no concern: the child only works and dies.
         child = os.fork()
     if not child:
         os.close(read_end)
-        _work(workload, folder, write_end, after_marks if not delay_us else 0)
+        _work(workload, folder, write_end, kill_after)
     os.close(write_end)
+    return child, read_end
+
+
+def _run(workload: Workload, folder: Path, after_marks: int, delay_us: int) -> tuple[Marks, bool]:
+    """Return what a child said before it died, and whether it was killed."""
+    child, read_end = _forked(workload, folder, after_marks if not delay_us else 0)
     try:
         with os.fdopen(read_end, "rb") as said:
             marks, error = _heard(said, child, after_marks if delay_us else 0, delay_us)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from pytest_sessionguard import catalog
+from pytest_sessionguard.clock.faulty import ClockFault
 from pytest_sessionguard.core.faults import Fault
 
 PORTS: Final = ("hook", "file", "operation", "process", "network")
@@ -68,6 +69,13 @@ class MoveClock:
 
 
 @dataclass(frozen=True, slots=True)
+class Misread:
+    """The wall clock shows something else, until nothing goes wrong any more; the monotonic one does not notice."""
+
+    shown: ClockFault
+
+
+@dataclass(frozen=True, slots=True)
 class Lose:
     """The answer never arrives."""
 
@@ -113,7 +121,7 @@ class Damage:
     pattern: str
 
 
-Effect: TypeAlias = Raise | Wait | Cut | MoveClock | Lose | Repeat | Die | Part | Reset | Away | Damage
+Effect: TypeAlias = Raise | Wait | Cut | MoveClock | Misread | Lose | Repeat | Die | Part | Reset | Away | Damage
 
 
 # -- kinds ------------------------------------------------------------------------------------------------------------

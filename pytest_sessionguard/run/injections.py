@@ -10,10 +10,11 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_sessionguard.clock.faulty import ClockFault
 from pytest_sessionguard.core.faults import Fault, Fired
 from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.linearizability import LOOKS
@@ -27,7 +28,7 @@ from pytest_sessionguard.crash.recorder import ACTIVE, Recording, active
 from pytest_sessionguard.crash.standins import in_place
 from pytest_sessionguard.crash.states import least
 from pytest_sessionguard.errors import UsageError
-from pytest_sessionguard.faults import Cut, Damage, Effect, Lose, MoveClock, Point, Raise, Repeat, Wait, kinds
+from pytest_sessionguard.faults import Cut, Damage, Effect, Lose, Misread, MoveClock, Point, Raise, Repeat, Wait, kinds
 from pytest_sessionguard.faults.injector import Injector
 from pytest_sessionguard.run.cancellations import shows_a_leak
 from pytest_sessionguard.run.vetoes import COMMIT, Vetoes
@@ -146,6 +147,8 @@ class Injections:
         self._vetoes = Vetoes(stage)
         self._repeat = False
         self._troubles = 0
+        self._misread = ExitStack()
+        self._is_misread = False
         stage.binding.ports = self._hooked
         if stage.network is not None:
             stage.network.ask = self._on_network
@@ -195,6 +198,8 @@ class Injections:
     def disarm(self) -> None:
         """Let nothing go wrong any more."""
         self._injector.armed = False
+        if self._is_misread:
+            self._show(None)
         if self._stage.network is not None:
             self._stage.network.heal()
 
@@ -209,6 +214,18 @@ class Injections:
                 await self._stage.advance(0)  # What was due meanwhile runs before anybody is served.
             else:
                 await self._stage.set_clock(clock.wall_us + effect.by_us)
+        elif isinstance(effect, Misread):
+            self._stamp()
+            self._show(effect.shown)
+
+    def _show(self, fault: ClockFault | None) -> None:
+        """Let the wall clock show what is wrong with it, or the right time again."""
+        stage = self._stage
+        stage.recorder.note(kind="clock", subject="right again" if fault is None else f"from now on {fault}")
+        self._misread.close()
+        if fault is not None:
+            self._misread.enter_context(stage.clock.faulty(fault, everywhere=True))
+        self._is_misread = fault is not None
 
     def answered(self, begun: Begun, outcome: Outcome) -> Outcome:
         """Return what a client knows of an operation that may have met a fault."""

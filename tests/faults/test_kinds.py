@@ -7,9 +7,22 @@ import errno
 import pytest
 
 from pytest_sessionguard import faults
+from pytest_sessionguard.clock.faulty import Drifting, Skewed, Stopped
 from pytest_sessionguard.core.faults import Fault
 from pytest_sessionguard.core.values import FrozenMap
-from pytest_sessionguard.faults import PORTS, Cut, Damage, FaultKind, Lose, MoveClock, Point, Raise, Repeat, Wait
+from pytest_sessionguard.faults import (
+    PORTS,
+    Cut,
+    Damage,
+    FaultKind,
+    Lose,
+    Misread,
+    MoveClock,
+    Point,
+    Raise,
+    Repeat,
+    Wait,
+)
 from pytest_sessionguard.faults.injector import Injector
 
 KINDS = faults.kinds()
@@ -94,6 +107,9 @@ def test_the_other_effects_are_what_they_say() -> None:
     assert effect(Fault(kind="lost_reply", subject="update"), point) == Lose()
     assert effect(Fault(kind="repeated_call", subject="update"), point) == Repeat()
     assert effect(Fault(kind="delay_call", subject="x"), Point("hook", "x")) == Wait(1_000_000)
+    assert effect(Fault(kind="clock_skew", subject=-5), point) == Misread(Skewed(by_us=-5))
+    assert effect(Fault(kind="clock_drift", subject=3_600_000_000), point) == Misread(Drifting(ppm=1_000_000))
+    assert effect(Fault(kind="clock_stop", subject=5), point) == Misread(Stopped(for_us=5))
     assert effect(Fault(kind="damaged_file", subject="*"), point) == Damage("*")
     short = effect(Fault(kind="torn_write", subject="short"), Point("file", "write"))
     assert short == Cut(None)
