@@ -81,26 +81,13 @@ ONLY_OF_CHECKPOINTS: Final = frozenset(
     }
 )
 
-# Files that Python writes, kept for good after every operation.
-ONLY_OF_FILES: Final = frozenset(
+# What outlives a crash, in files that whoever writes.
+ONLY_OF_THE_CRASHED: Final = frozenset(
     {
-        "A disk that fails for good brings nobody back",
-        "A disk too full for a rotation leaves the session under one of its ids",
-        "A document torn in the middle of its writing is the old one or the new",
-        "A full disk during an update loses no session",
-        "A full disk leaves a new session whole or absent",
         "A kill at any point of a rotation leaves the session under one of its ids",
         "A kill at any point of an update loses nothing that was acknowledged",
         "A kill at any point of making a session loses no other",
-        "A loss of power at any point of a deletion leaves the others alone",
-        "A loss of power at any point of an update loses nothing that was acknowledged",
-        "A loss of power at any point of making a session loses no other",
-        "A write that comes short is finished or reported",
-        "Too many open files lose no session",
-        "What a full disk refused can be done once there is room",
-        "What a full disk refused looks the same after a restart",
         "What was acknowledged outlives a kill",
-        "What was acknowledged outlives a loss of power",
         "What was deleted does not come back with a kill",
     }
 )
@@ -119,13 +106,42 @@ ONLY_OF_SERVERS: Final = frozenset(
     }
 )
 
+# Of files that SQLite writes so many states are opened that this is left to the search: see tests/run/test_crash_cases.
+EVERYWHERE: Final = frozenset(
+    {
+        "A loss of power at any point of a deletion leaves the others alone",
+        "A loss of power at any point of an update loses nothing that was acknowledged",
+        "A loss of power at any point of making a session loses no other",
+    }
+)
+
+# Files that Python writes, kept for good after every operation.
+ONLY_OF_FILES: Final = (
+    ONLY_OF_THE_CRASHED
+    | EVERYWHERE
+    | frozenset(
+        {
+            "A disk that fails for good brings nobody back",
+            "A disk too full for a rotation leaves the session under one of its ids",
+            "A document torn in the middle of its writing is the old one or the new",
+            "A full disk during an update loses no session",
+            "A full disk leaves a new session whole or absent",
+            "A write that comes short is finished or reported",
+            "Too many open files lose no session",
+            "What a full disk refused can be done once there is room",
+            "What a full disk refused looks the same after a restart",
+            "What was acknowledged outlives a loss of power",
+        }
+    )
+)
+
 NOT_IN_MEMORY: Final = OTHER_PROMISES | PROMISES_OF_OTHERS | ONLY_OF_FILES | ONLY_OF_CHECKPOINTS | ONLY_OF_SERVERS
 
 SKIPPED: Final[Mapping[str, frozenset[str]]] = {
     "reference-sync-memory": NOT_IN_MEMORY | ONLY_DURABLE,
     "reference-async-memory": NOT_IN_MEMORY | ONLY_DURABLE,
-    "reference-sync-sqlite": NOT_IN_MEMORY,
-    "reference-async-sqlite": NOT_IN_MEMORY,
+    "reference-sync-sqlite": NOT_IN_MEMORY - ONLY_OF_THE_CRASHED,
+    "reference-async-sqlite": NOT_IN_MEMORY - ONLY_OF_THE_CRASHED,
 }
 
 
@@ -151,7 +167,8 @@ def with_no_arguments(**settings: Any) -> SessionManager:
 def variant(base: str, *, factory: Any = None, **changes: Any) -> Profile:
     """Return a shipped profile with other promises, handed to the manager as arguments of the same names."""
     profile = load(base)
-    policy = replace(profile.policy, **changes)
+    survives = "restart" if "sqlite" in base else profile.policy.survives  # Of a crash the shipped ones tell.
+    policy = replace(profile.policy, **{"survives": survives, **changes})
     args = profile.args.merged(changes)
     return replace(profile, factory=factory or profile.factory, args=args, policy=policy)
 
@@ -166,7 +183,7 @@ def _without_use(profile: Profile) -> Profile:
 
 
 def _ensuring(base: str) -> Profile:
-    profile = load(base)
+    profile = variant(base)
     create = parse("ensure(id, owner?, data?, timeout_secs=timeout?) -> session")
     operations = profile.operations.merged({"create": (create,)})
     return replace(profile, operations=operations, policy=replace(profile.policy, existing="return"))
@@ -204,6 +221,8 @@ def told(title: str, name: str) -> tuple[CaseResult, ...]:
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("title", STORIES)
 def test_a_story_holds_or_is_skipped_where_it_says_so(title: str, name: str) -> None:
+    if title in EVERYWHERE and "sqlite" in name:
+        return
     cases = told(title, name)
     assert troubles(cases) == []
     skipped = {case.status == "skipped" for case in cases}

@@ -178,6 +178,15 @@ def test_files_written_past_python_are_seen_from_outside() -> None:
     assert broken(crash_case(lossy, a_plan(), "ordered", 200)).property == "durability.power-loss"
 
 
+@needs_strace
+def test_the_reference_on_sqlite_keeps_what_it_says_when_the_power_fails() -> None:
+    profile = load("reference-sync-sqlite")
+    assert profile.policy.survives == "power-loss"
+    case = crash_case(profile, a_plan(), "strict", 30)
+    assert case.result.status == "held", case.result.reason
+    assert case.result.exercised["durability.power-loss"]
+
+
 def test_where_nothing_can_be_traced_power_loss_is_unproven_and_kills_are_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import durable_toys as toys
@@ -123,8 +122,7 @@ def test_a_loss_of_power_takes_what_was_not_flushed() -> None:
 
 
 def test_what_a_loss_of_power_leaves_of_a_file_in_c_is_not_known() -> None:
-    profile = load("reference-sync-sqlite")
-    durable = replace(profile, policy=replace(profile.policy, survives="power-loss"))
+    durable = load("reference-sync-sqlite")
     case = told(durable, HEAD + "steps: [{crash: power-loss}, {expect: {session: a, alive: true}}]\n")
     assert case.status == "skipped"
     assert "needs files that Python alone writes" in case.reason
