@@ -16,6 +16,7 @@ from pytest_sessionguard.crash import STRICT, traced
 from pytest_sessionguard.errors import HarnessError, UsageError
 from pytest_sessionguard.run import crash_child, scenario_files
 from pytest_sessionguard.run.crash_cases import CrashCase, crash_case
+from pytest_sessionguard.target.loading import load
 
 STORY = """
 scenario: A story
