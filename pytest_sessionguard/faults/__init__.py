@@ -27,10 +27,15 @@ KEYS: Final = ("at", "lasting", "when")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One chance: the port, and which hook, function or operation it is."""
+    """One chance: the port, and which hook, function or operation it is.
+
+    Attributes:
+        grows: it takes room on the disk that was free before; of an operation on a file that takes none, False.
+    """
 
     port: str
     name: str
+    grows: bool = True
 
     def __str__(self) -> str:
         return f"{self.port} {self.name}"

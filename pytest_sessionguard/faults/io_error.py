@@ -11,7 +11,8 @@ from pytest_sessionguard.faults import FaultKind, Option, Point, Raise
 
 ERRORS: Final = ("EIO", "ENOSPC", "EMFILE", "EACCES", "EROFS", "EDQUOT")
 
-# A full disk, or a used-up quota, keeps nobody from removing or from renaming over what is there.
+# A full disk, or a used-up quota, keeps nobody from removing, from renaming over what is there, from opening what is
+# there, or from cutting it short.
 _NEEDS_SPACE: Final = frozenset({"open", "write", "mkdir", "fallocate", "link", "symlink", "truncate", "fsync"})
 _NEEDS_DESCRIPTOR: Final = frozenset({"open"})
 
@@ -32,7 +33,7 @@ def _has_chance(fault: Fault, point: Point) -> bool:
     if wanted not in ("any", point.name):
         return False
     if fault.subject in ("ENOSPC", "EDQUOT"):
-        return point.name in _NEEDS_SPACE
+        return point.grows and point.name in _NEEDS_SPACE
     return fault.subject != "EMFILE" or point.name in _NEEDS_DESCRIPTOR
 
 

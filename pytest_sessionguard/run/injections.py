@@ -68,13 +68,15 @@ class _Disturbed(Recording):
         super().__init__(folder)
         self._injector = injector
         self._after: OSError | None = None
+        self._grew = True
 
     def ahead(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         self._after = None
         operation = self._operation(name, args, named)
         if not operation:
             return args
-        effect = self._injector.at(Point("file", operation), "before")
+        self._grew = _grows(name, args)
+        effect = self._injector.at(Point("file", operation, self._grew), "before")
         if isinstance(effect, Raise):
             raise effect.error
         if isinstance(effect, Cut) and name in _BUFFERED:
@@ -90,7 +92,7 @@ class _Disturbed(Recording):
         operation = self._operation(name, args, named)
         if not operation:
             return
-        effect = self._injector.at(Point("file", operation), "after")
+        effect = self._injector.at(Point("file", operation, self._grew), "after")
         if isinstance(effect, Raise):
             raise effect.error
 
@@ -116,6 +118,16 @@ class _Disturbed(Recording):
                 return self.place(last, None) is not None
             first = fileno()
         return self.node_of(first) is not None
+
+
+def _grows(name: str, args: tuple[Any, ...]) -> bool:
+    """Say whether a function may take room on the disk: one that opens or cuts what is there takes none."""
+    try:
+        if name == "open":
+            return bool(args[1] & os.O_CREAT) and not os.path.lexists(args[0])
+        return name not in ("truncate", "ftruncate") or args[1] > os.stat(args[0]).st_size
+    except (OSError, TypeError, IndexError):
+        return True
 
 
 def _followed(event: Event) -> str:

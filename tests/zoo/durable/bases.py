@@ -19,12 +19,13 @@ class Base:
     """Sound: every operation is one transaction, flushed when it is committed; a row has a checksum."""
 
     synchronous = "full"
+    journal = "wal"
 
     def __init__(self, root: str, idle: float = 600.0) -> None:
         self.idle = idle
         try:
             self.base = sqlite3.connect(Path(root, "sessions.db"), isolation_level=None)
-            self.base.execute("pragma journal_mode=wal")
+            self.base.execute(f"pragma journal_mode={self.journal}")
             self.base.execute(f"pragma synchronous={self.synchronous}")
             self.base.execute("create table if not exists s (id text primary key, document text, seal text)")
         except sqlite3.DatabaseError as error:
@@ -87,6 +88,19 @@ class Base:
 
     def close(self) -> None:
         self.base.close()
+
+
+class Extra(Base):
+    """Sound: a rollback journal, the folder flushed when that goes."""
+
+    synchronous = "extra"
+    journal = "delete"
+
+
+class Normal(Base):
+    """The log is flushed now and then: the last transactions go with the power."""
+
+    synchronous = "normal"
 
 
 class LateCommit(Base):

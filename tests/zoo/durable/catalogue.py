@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pytest_sessionguard.target.shape import Profile
-from zoo.durable import bases, files, logs
+from zoo.durable import bases, common, files, lines, logs, pickles, slots, snapshots
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Durable:
         module = self.factory.__module__.rpartition(".")[2]
         operations = dict(_OPERATIONS)
         manager: dict[str, Any] = {"factory": self.factory, "args": {"root": "{dir}", "idle": "{idle_timeout}"}}
-        policy: dict[str, Any] = {"damage": _DAMAGE[module]}
+        policy: dict[str, Any] = {"damage": _DAMAGE.get(module, "undeclared")}
         if module == "files":
             manager["hooks"] = {"on_commit": "commit(id)"}
             policy |= {"limit": files.LIMIT, "limit_counts": "live"}
-        if module != "bases":
+        if hasattr(self.factory, "recover"):
             operations["recover"] = "recover()"
-        errors: dict[str, Any] = {"corrupt": [one.Damaged for one in (files, logs, bases)]}
+        errors: dict[str, Any] = {"corrupt": [one.Damaged for one in (files, logs, bases, common)]}
         if module == "files":
             errors["limit"] = files.Full
         return Profile.of(
@@ -65,7 +65,7 @@ _OPERATIONS: Final = {
     "list": "list() -> ids",
     "close": "close()",
 }
-_DAMAGE: Final = {"files": "repaired", "logs": "detected", "bases": "detected"}
+_DAMAGE: Final = {"files": "repaired", "logs": "detected", "bases": "detected", "lines": "detected"}
 
 _LOST: Final = frozenset({"durability.kill", "durability.power-loss"})
 _POWER: Final = frozenset({"durability.power-loss"})
@@ -76,7 +76,17 @@ _ATOMIC: Final = frozenset({"fault.atomic"})
 _REPORTED: Final = frozenset({"fault.reported"})
 _LEAK: Final = frozenset({"fault.no-leak"})
 
-SOUND: Final = (Durable(files.Files), Durable(logs.Log), Durable(bases.Base))
+SOUND: Final = (
+    Durable(files.Files),
+    Durable(logs.Log),
+    Durable(bases.Base),
+    Durable(bases.Extra),
+    Durable(lines.Lines),
+    Durable(slots.Slots),
+    Durable(pickles.Pickles),
+    Durable(snapshots.Snapshots),
+    Durable(snapshots.Shelves),
+)
 
 _BUGS: Final[Mapping[Any, frozenset[str]]] = {
     files.InPlace: _LOST | _ATOMIC | _DAMAGED,
@@ -122,6 +132,24 @@ _BUGS: Final[Mapping[Any, frozenset[str]]] = {
     logs.TailLost: _ENDED | _RECOVERY,
     logs.TornAppend: _ATOMIC | _LEAK | _REPORTED,
     logs.Half: _LOST | _ATOMIC,
+    lines.WrittenAnewInPlace: _LOST | _ATOMIC,
+    lines.LastLeftOut: _ENDED | _REPORTED,
+    lines.NewLogUnflushed: _POWER,
+    lines.NewNameUnflushed: _POWER,
+    lines.HalfALineLeft: _ATOMIC | _LEAK | _REPORTED,
+    slots.OneSlot: _LOST | _ATOMIC,
+    slots.SlotUnflushed: _POWER,
+    slots.HeadBelieved: _LOST | _ATOMIC | _LEAK,
+    slots.DiskFullPassedOver: _REPORTED,
+    pickles.FolderUnflushed: _POWER,
+    pickles.TouchedInPlace: _LOST | _ATOMIC,
+    pickles.IndexBehind: _LOST | _ATOMIC,
+    pickles.UnlinkedFirst: _LOST | _ATOMIC,
+    snapshots.ChangesGoneFirst: _LOST | _ATOMIC,
+    snapshots.SnapshotUnflushed: _POWER,
+    snapshots.SeenAnew: _ENDED | {"expiry.idle"},
+    snapshots.ShelfUnflushed: _POWER,
+    bases.Normal: _POWER,
     bases.LateCommit: _LOST,
     bases.TwoTransactions: _LOST,
     bases.RowUnsealed: _DAMAGED,
