@@ -28,6 +28,7 @@ class Found:
         fault: what was done to the target besides, as text; empty where nothing was.
         case: what came of it; its first violation is the one that is meant.
         preemptions: how often somebody who could have gone on was stopped.
+        is_costly: a run of it takes so long that it is told as it was found.
     """
 
     plan: Plan
@@ -35,6 +36,7 @@ class Found:
     schedule: str = ""
     fault: str = ""
     preemptions: int = 0
+    is_costly: bool = False
 
     @property
     def violation(self) -> ViolationFound:

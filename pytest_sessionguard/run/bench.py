@@ -21,12 +21,14 @@ class Tried:
     Attributes:
         schedule: who ran at each decision; empty where nothing ran at once.
         fault: what was done to the target besides, as text.
+        is_costly: it is not to be run again and again.
     """
 
     plan: Plan
     case: CaseResult
     schedule: str = ""
     fault: str = ""
+    is_costly: bool = False
 
 
 @cache

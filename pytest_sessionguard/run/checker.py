@@ -127,7 +127,11 @@ def run_items(
                     batch.again[kind] += 1
                     if kind not in batch.founds:
                         batch.founds[kind] = Found(
-                            plan=tried.plan, case=case, schedule=tried.schedule, fault=tried.fault
+                            plan=tried.plan,
+                            case=case,
+                            schedule=tried.schedule,
+                            fault=tried.fault,
+                            is_costly=tried.is_costly,
                         )
         batch.done += 1
         batch.ran[name] += 1

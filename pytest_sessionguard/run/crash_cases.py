@@ -72,10 +72,12 @@ class CrashCase:
     Attributes:
         result: the case as any other: what crashes showed is in its violations, counts and reasons.
         report: the exploration; None where there was none.
+        from_outside: the files were written past Python, and recorded from outside: a run takes long.
     """
 
     result: CaseResult
     report: CrashReport | None = None
+    from_outside: bool = False
 
 
 def crash_case(
@@ -127,7 +129,7 @@ def crash_case(
         result = crashes.result(plain, report, name, folder)
         if during and not crashes.judged:
             result = _unproven(result, name, f"vacuous: no crash fell into an operation {during}")
-        return CrashCase(result=result, report=report)
+        return CrashCase(result=result, report=report, from_outside=recorded.from_outside)
     except _Ours as ours:
         raise ours.error from None
     finally:

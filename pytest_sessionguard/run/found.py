@@ -79,6 +79,8 @@ def settle(
     as_found = Settled(found=found, violation=replace(found.violation, fault=found.fault or found.violation.fault))
     if found.fault and not found.plan.scenario.faults:
         return as_found  # No story can do that to a target: it is told as it was found.
+    if found.is_costly:
+        return _written(replace(found, fault=""), as_found.violation, runner, folder, is_whole=True)
     is_crash = any(fault.kind == CRASH for fault in found.plan.scenario.faults)
     again = Again(runner)
     # On the way down a violation need not be told in full each time; what comes out is.

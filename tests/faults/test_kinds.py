@@ -95,6 +95,7 @@ def test_a_full_disk_keeps_nobody_from_renaming_and_too_many_files_only_from_ope
     has_chance = KINDS["io_error"].has_chance
     full, many = Fault(kind="io_error", subject="ENOSPC"), Fault(kind="io_error", subject="EMFILE")
     assert [has_chance(full, Point("file", name)) for name in ("write", "replace", "unlink")] == [True, False, False]
+    assert not has_chance(full, Point("file", "truncate", grows=False))
     assert [has_chance(many, Point("file", name)) for name in ("open", "write")] == [True, False]
     only = Fault(kind="io_error", subject="EIO", options=options_of({"operation": "fsync"}))
     assert [has_chance(only, Point("file", name)) for name in ("fsync", "write")] == [True, False]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zoo.durable import lines
+from zoo.durable.catalogue import SOUND
 
 from faults import shelves
 from pytest_sessionguard.core import replay_token
@@ -161,6 +163,15 @@ def test_a_sweep_strikes_at_every_chance_and_is_told_as_one_case(tmp_path: Path)
     ]
     assert len(never) == 1
     assert "vacuous" in fault_sweeps.together(never).reason
+
+
+def test_a_disk_that_is_full_for_good_keeps_nobody_from_cutting_short_what_is_there() -> None:
+    (store,) = (one for one in SOUND if one.factory is lines.Lines)
+    story = "scenario: Full\nversion: 1\nsteps: [{create: {as: a}}, {list: {}}, {restart: {}}, {list: {}}]\n"
+    plan = disturbed(Fault(kind="io_error", subject="ENOSPC", at=None, lasting=True), story)
+    cases = [case for _, case in fault_sweeps.sweep(Runner(store.profile()), plan)]
+    assert [case.violations for case in cases] == [()] * len(cases)
+    assert {one.point for case in cases for one in case.fired} == {"file write", "file fsync"}
 
 
 def test_no_fault_is_left_behind_after_its_case(tmp_path: Path) -> None:

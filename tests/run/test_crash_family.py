@@ -44,7 +44,7 @@ def statuses(result: Result) -> dict[str, str]:
 
 
 def test_a_sound_store_with_a_recovery_is_held_under_every_kind_of_crash() -> None:
-    result = searched(toys.a_profile(toys.Recovering, operations=RECOVER), cases=6)
+    result = searched(toys.a_profile(toys.Recovering, operations=RECOVER), cases=12)
     assert result.violations == ()
     shown = {name for name, status in statuses(result).items() if status == "held"}
     assert shown == {

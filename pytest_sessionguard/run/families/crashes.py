@@ -55,6 +55,14 @@ def _programs(bench: Bench) -> tuple[Plan, ...]:
     return tuple(plan for _, plan in sorted(found, key=lambda one: one[0]))
 
 
+@lru_cache(maxsize=8)
+def _first(bench: Bench) -> int:
+    """Return how many programs come first, under every kind of crash: one for each operation that writes."""
+    writes = {step.verb for plan in _programs(bench) for step in plan.scenario.steps if isinstance(step, Step)}
+    offered = {str(verb) for verb in bench.profile.operations}
+    return min(len(_programs(bench)), max(1, len((writes & offered & set(VERBS)) - _LOOKS)))
+
+
 def _crashed(profile: Profile, told: Plan, at: int) -> Plan:
     """Return the plan without what only a cancellation asks for; some time passes ahead of its chosen step.
 
@@ -83,18 +91,25 @@ def _applies(bench: Bench) -> str:
 
 
 def _run(bench: Bench, number: int) -> Iterator[Tried]:
-    models, made = _crashes(bench.profile), _programs(bench)
-    turn, kind = divmod(number, len(models))
-    chosen, is_drawn = divmod(turn, 2)
-    if not is_drawn and chosen < len(made):
-        plan = made[chosen]
+    models, made, first = _crashes(bench.profile), _programs(bench), _first(bench)
+    if number < first * len(models):
+        kind, turn = divmod(number, first)
+        plan = made[turn]
     else:
-        plan = generate.sequential(bench.repertoire, bench.rng("crashes", turn), f"program {turn}, crashed").plan
+        turn, kind = divmod(number - first * len(models), len(models))
+        chosen, is_drawn = divmod(turn, 2)
+        chosen += first
+        if not is_drawn and chosen < len(made):
+            plan = made[chosen]
+        else:
+            plan = generate.sequential(bench.repertoire, bench.rng("crashes", turn), f"program {turn}, crashed").plan
     crashed = crash_cases.crash_case(
         bench.profile, plan, models[kind], _STATES_MAX, seed=bench.seed + turn, target=bench.runner.target
     )
     faults = [violation.fault for violation in crashed.result.violations]
-    yield Tried(plan=_as_story(plan, models[kind]), case=crashed.result, fault="".join(faults))
+    yield Tried(
+        plan=_as_story(plan, models[kind]), case=crashed.result, fault="".join(faults), is_costly=crashed.from_outside
+    )
 
 
 def _as_story(plan: Plan, model: str) -> Plan:

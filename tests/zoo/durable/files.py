@@ -304,7 +304,10 @@ class LateCreate(Files):
             super().write(one, late)
 
     def read(self, id: str) -> Any:
-        return self.waiting.get(id) or super().read(id)
+        found = self.waiting.get(id)
+        if found is None:
+            return super().read(id)
+        return None if time.time() - found["seen"] >= self.idle else found
 
     def every(self) -> Iterator[str]:
         yield from sorted({*self.waiting, *super().every()})
