@@ -335,7 +335,7 @@ class AsyncSessionManager:
         """Start a task that closes what the ended owned and tells the hook; None when there is nothing to do."""
         owned = [(session, self._engine.resources.take(session.serial)) for session in ended]
         forsaken = [resource for serial in orphans for resource in self._engine.resources.take(serial)]
-        if not forsaken and self._on_close is None and not any(things for _, things in owned):
+        if not forsaken and not (owned if self._on_close is not None else any(things for _, things in owned)):
             return None
         task = asyncio.create_task(self._close_all(owned, forsaken), name="session-closer")
         self._settling.add(task)
