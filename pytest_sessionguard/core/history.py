@@ -109,10 +109,12 @@ def history(entries: Iterable[Entry]) -> History:
     seen: set[int] = set()
     mono_us = None
     for entry in ordered:
-        numbers = [entry.call_order, entry.return_order] if isinstance(entry, Event) else [entry.order]
-        if len(set(numbers) | seen) != len(numbers) + len(seen):
-            raise ValueError(f"two entries of a history carry the number {sorted(seen & set(numbers)) or numbers[0]}")
+        numbers = (entry.call_order, entry.return_order) if isinstance(entry, Event) else (entry.order,)
+        before = len(seen)
+        again = seen.intersection(numbers)
         seen.update(numbers)
+        if len(seen) != before + len(numbers):
+            raise ValueError(f"two entries of a history carry the number {sorted(again) or numbers[0]}")
         if isinstance(entry, Event):
             if entry.return_order < entry.call_order:
                 raise ValueError(f"{entry.operation} returned (number {entry.return_order}) before it was called")

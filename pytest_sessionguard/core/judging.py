@@ -156,7 +156,7 @@ class Examination:
             policy=self.model.policy,
             operations=self.model.operations,
             overlapped=bool(others),
-            in_flight=sum(other.operation.verb == "create" for other in others),
+            in_flight=sum(other.operation.verb == "create" for other in others) if others else 0,
             about=about,
             undisturbed_us=self.timeline.undisturbed_us(event.called),
         )

@@ -92,6 +92,9 @@ class FrozenMap(Mapping[Any, Any]):
 
 EMPTY: Final = FrozenMap({})
 
+# What is its own frozen value and its own copy, told by the class alone.
+_PLAIN: Final[frozenset[type]] = frozenset({str, int, bool, bytes, type(None), FrozenMap})
+
 
 def freeze(value: Any, *, depth: int = 0) -> Hashable:
     """Return the value as a hashable one that later changes of the original cannot reach.
@@ -99,15 +102,16 @@ def freeze(value: Any, *, depth: int = 0) -> Hashable:
     Raises:
         ValueError: nested deeper than 64 levels (most likely a structure that contains itself).
     """
+    if type(value) in _PLAIN:
+        plain: Hashable = value
+        return plain
     if isinstance(value, float) and math.isnan(value):
         return math.nan  # Always the same object, since containers look at identity first.
     if value is None or isinstance(value, (str, int, float, bytes, enum.Enum, type)):
         return value
-    if isinstance(value, FrozenMap):
-        return value
     if depth > DEPTH_MAX:
         raise ValueError(f"data is nested deeper than {DEPTH_MAX} levels: does it contain itself?")
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return FrozenMap({freeze(key, depth=depth + 1): freeze(item, depth=depth + 1) for key, item in value.items()})
     if isinstance(value, (list, tuple)):
         return tuple(freeze(item, depth=depth + 1) for item in value)
@@ -135,7 +139,7 @@ def _freeze_object(value: Any, depth: int) -> Hashable:
 
 def thaw(value: Any) -> Any:
     """Return a fresh, changeable copy of a frozen value: dicts and lists again."""
-    if isinstance(value, FrozenMap):
+    if type(value) is FrozenMap:
         return {key: thaw(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [thaw(item) for item in value]

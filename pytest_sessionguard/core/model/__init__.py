@@ -78,13 +78,15 @@ class Model:
         first: Alternative | None = None
         if isinstance(outcome, Unknown):
             worlds.append(state)
-        for alternative in self.alternatives(state, ask):
-            if isinstance(outcome, Unknown):
+            for alternative in self.alternatives(state, ask):
                 done = alternative.after(None)
                 worlds.extend((_against_a_veto(state, world) for world in done) if outcome.vetoed else done)
-            elif alternative.fits(outcome):
-                first = first or alternative
-                worlds.extend(alternative.after(outcome.answer if isinstance(outcome, Ok) else None))
+        else:
+            answer = outcome.answer if isinstance(outcome, Ok) else None
+            for alternative in self.alternatives(state, ask):
+                if alternative.fits(outcome):
+                    first = first or alternative
+                    worlds.extend(alternative.after(answer))
         settled = [world.after(ask.now, running=world.running and self.background) for world in worlds]
         return (tuple(settled) if len(settled) < 2 else tuple(dict.fromkeys(settled))), first
 

@@ -44,9 +44,10 @@ _HOW: Final = {
 
 def presence(record: Record, ask: Ask) -> str:
     """Return the property that is broken where a live session is answered as if it were not there."""
-    for happened, name in _SINCE:
-        if happened in record.since:
-            return name
+    if record.since:
+        for happened, name in _SINCE:
+            if happened in record.since:
+                return name
     if _set_back_since(record, ask):
         return "expiry.clock-back"
     policy = ask.policy
@@ -73,7 +74,7 @@ def _near_us(ask: Ask) -> int:
 def _set_back_since(record: Record, ask: Ask) -> bool:
     """Say whether the wall clock was set back since the session was last active."""
     if ask.policy.clock == "monotonic":
-        return "set-back" in record.since and any(True for _ in limits(record, ask.policy))
+        return "set-back" in record.since and bool(limits(record, ask.policy))
     return len(ask.now) > len(record.active)
 
 

@@ -156,7 +156,8 @@ def plain(state: State, ask: Ask, record: Record, make: Callable[[Record], Recor
 
 def timeout_line(policy: Policy) -> tuple[str, ...]:
     """Return the keys that decide whether a session is alive."""
-    return tuple(key for key in ("idle_timeout", "absolute_timeout") if getattr(policy, key) is not None)
+    idle = () if policy.idle_timeout is None else ("idle_timeout",)
+    return idle if policy.absolute_timeout is None else (*idle, "absolute_timeout")
 
 
 def facets_of(record: Record, ask: Ask, name: str) -> tuple[Facet, ...]:
@@ -190,9 +191,13 @@ def _version(record: Record, ask: Ask) -> Facet:
     """Expect the version known, or one that this session has not had with other data."""
     if record.version is not UNSET and not ask.policy.renews(ask.verb):
         return same("version", record.version, "data.version")
-    data = record.data
-    over = frozenset(version for version, had in record.past if had != data)
-    return Facet("version", lambda told: told not in over, "a version not had before", "data.version")
+    data, past = record.data, record.past
+    return Facet(
+        "version",
+        lambda told: told not in {version for version, had in past if had != data},
+        "a version not had before",
+        "data.version",
+    )
 
 
 def fresh_id(state: State, ask: Ask, name: str = "lifecycle.ids-unique") -> Facet:

@@ -35,7 +35,7 @@ def survives(policy: Policy, verb: str, level: str) -> bool:
 
 def expires(record: Record, policy: Policy) -> bool:
     """Say whether the session has a timeout."""
-    return any(True for _ in limits(record, policy))
+    return bool(limits(record, policy))
 
 
 def crashed(record: Record, policy: Policy, how: str) -> Record:

@@ -71,16 +71,15 @@ class Alternative:
 
     def fits(self, outcome: Outcome) -> bool:
         """Say whether the answer is this one."""
-        match outcome:
-            case Refused(kinds, answered=answered):
-                if self.kind == "refused":
-                    return bool(kinds & self.words)
-                return answered and self.kind == "absent" and bool(kinds & self.means)
-            case Ok(answer) if self.kind == "absent":
-                return _reads_as_absent(answer, self.words)
-            case Ok(answer) if self.kind == "ok":
-                return self.wrong(answer) is None
-        return False
+        if isinstance(outcome, Ok):
+            if self.kind == "ok":
+                return self.wrong(outcome.answer) is None
+            return self.kind == "absent" and _reads_as_absent(outcome.answer, self.words)
+        if not isinstance(outcome, Refused):
+            return False
+        if self.kind == "refused":
+            return bool(outcome.kinds & self.words)
+        return outcome.answered and self.kind == "absent" and bool(outcome.kinds & self.means)
 
     def wrong(self, answer: Answer) -> Facet | None:
         """Return the first facet of an ok answer that is not as expected."""

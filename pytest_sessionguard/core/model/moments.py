@@ -135,7 +135,9 @@ class Timeline:
         """Return when an operation from `called` to `returned` read the clock; both must have been `seen`."""
         if self.monotonic:
             return ((called.mono_us, returned.mono_us),)
-        low, high = sorted((called.wall_us, returned.wall_us))
+        low, high = called.wall_us, returned.wall_us
+        if high < low:
+            low, high = high, low
         if not self.backs:
             return ((low, high),)
         return (

@@ -6,7 +6,7 @@ what is noted for the reader (`Record.since`, `Record.renewed`) are one world.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -125,6 +125,8 @@ class State:
     def after(self, now: Moment, *, running: bool) -> State:
         """Return the state after an operation at `now`: `last` is the latest that any operation may have been."""
         last = now if self.last is None or now[-1][1] >= self.last[-1][1] else self.last
+        if last == self.last and running == self.running:
+            return self
         return State(self.records, running, self.closed, last, self.begun)
 
     def find(self, session_id: SessionId) -> Record | None:
@@ -168,22 +170,22 @@ class Ask:
         return self.event.operation.verb
 
 
-def limits(record: Record, policy: Policy) -> Iterator[tuple[str, Moment, int]]:
-    """Give each deadline of a session: its name, since when it counts, and the timeout in microseconds.
+def limits(record: Record, policy: Policy) -> list[tuple[str, Moment, int]]:
+    """Return each deadline of a session: its name, since when it counts, and the timeout in microseconds.
 
     A session's own timeout stands in the place of the idle timeout or, where there is none, of the absolute one.
     """
     own = record.timeout_us
     idle_us, absolute_us = policy.idle_timeout, policy.absolute_timeout
-    if not isinstance(own, Unset):
+    if own is not UNSET:
         if idle_us is None and absolute_us is not None:
             absolute_us = own
         else:
             idle_us = own
-    if idle_us is not None:
-        yield "idle", record.active, idle_us
+    found = [] if idle_us is None else [("idle", record.active, idle_us)]
     if absolute_us is not None:
-        yield "absolute", record.created if record.anew is None else record.anew, absolute_us
+        found.append(("absolute", record.created if record.anew is None else record.anew, absolute_us))
+    return found
 
 
 def standing(record: Record, now: Moment, policy: Policy) -> int:
