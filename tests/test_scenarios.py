@@ -100,6 +100,7 @@ ONLY_OF_SERVERS: Final = frozenset(
         "A network that is cut for a while leaves a new session whole or absent",
         "A server that is away for longer than any retry loses no session",
         "A server that is away for shorter than a retry loses no session",
+        "A session that cannot be read is not said to be gone",
         "A slow network brings no deadline forward",
         "What is done while the server cannot be reached is done or not",
         "Where no reply comes back an update is whole or absent",

@@ -280,19 +280,19 @@ _ROWS: Final = (
     ),
     (
         "fault.atomic",
-        "create files|hooks",
+        "create files|hooks|server",
         "An operation that met a fault happened, or did not.",
         "each fault of the plan fired",
     ),
     (
         "fault.no-leak",
-        "create files|hooks",
+        "create files|hooks|server",
         "A fault leaves nothing behind.",
         "each fault of the plan fired",
     ),
     (
         "fault.reported",
-        "create files|hooks",
+        "create files|hooks|server",
         "A fault is told, not swallowed.",
         "each fault of the plan fired",
     ),
@@ -448,6 +448,7 @@ EXTRAS: Final[Mapping[str, str]] = {
     "hooks": "a hook (`hooks`)",
     "hook.close": "a hook of the role `close`",
     "files": "files below {dir}",
+    "server": "a server that it is told of by {endpoint} or {port} (`endpoint`)",
     "probes": "a probe (`[probes]`)",
     "version": "a version of the session (`[session] version`)",
     "evicts": "at_limit that evicts",
@@ -505,7 +506,7 @@ def claimed(policy: Policy, operations: Iterable[str], extras: Iterable[str] = (
 
     Args:
         extras: what the profile says beside operations and policy: "callers", "callers.tasks", "hooks", "hook.close",
-            "files", "probes", "version".
+            "files", "server", "probes", "version".
     """
     offered = frozenset(operations)
     more = frozenset(extras)

@@ -365,6 +365,8 @@ def claims(profile: Profile, policy: Policy | None = None) -> tuple[str, ...]:
         extras.add("hook.close")
     if "dir" in profile.placeholders:
         extras.add("files")
+    if disturbed.reaches_a_server(profile):
+        extras.add("server")
     if profile.probes:
         extras.add("probes")
     if profile.session.version is not None or any(

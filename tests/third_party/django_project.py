@@ -1,8 +1,9 @@
-"""What a Django project has anyway: its settings, and a database with the table of sessions."""
+"""What a Django project has anyway: its settings, a database with the table of sessions, perhaps a cache in Redis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 
 import django
 from django.conf import settings
@@ -19,6 +20,7 @@ if not settings.configured:
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
+from django.core.cache import caches
 
 
 def database(path: str, cookie_age: int) -> Iterator[object]:
@@ -31,3 +33,17 @@ def database(path: str, cookie_age: int) -> Iterator[object]:
             editor.create_model(Session)
     yield db
     connection.close()
+
+
+def cached(engine: str, path: str, url: str) -> Iterator[object]:
+    """Open the project with its sessions in the cache of a Redis server, by one engine or the other."""
+    from django.core.cache.backends.redis import RedisCache
+
+    before = caches["default"]
+    caches["default"] = cache = RedisCache(url, {})
+    opened = database(path, 3600)
+    next(opened)
+    yield import_module(f"django.contrib.sessions.backends.{engine}")
+    next(opened, None)
+    cache._cache.get_client().close()
+    caches["default"] = before
