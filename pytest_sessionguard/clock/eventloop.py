@@ -265,7 +265,7 @@ def _followed(real: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
         span.turns = 0
         if timeout is None or span.clients or not span.work.none_at_all(len(self._fd_to_key)):
             return _idle(span, loop, self, real, timeout)
-        span.clock.monotonic_us += max(0, ceil(timeout * 1e6 - TOLERANCE))
+        span.clock.monotonic_us += max(0, ceil(timeout * 1e6 - TOLERANCE)) + span.clock.late_us
         return ready
 
     return select
@@ -307,7 +307,9 @@ def _idle(span: Span, loop: Any, selector: Any, real: Callable[..., list[Any]], 
         VirtualDeadlock: there is neither, and nothing real that could bring one.
     """
     clock, work = span.clock, span.work
-    timer_us = None if timeout is None else clock.monotonic_us + max(0, ceil(timeout * 1e6 - TOLERANCE))
+    timer_us = None
+    if timeout is not None:
+        timer_us = clock.monotonic_us + max(0, ceil(timeout * 1e6 - TOLERANCE)) + clock.late_us
     client_us = span.next_client_us()
     client_first = client_us is not None and (timer_us is None or client_us < timer_us)
     target_us = client_us if client_first else timer_us

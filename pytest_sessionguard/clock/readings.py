@@ -167,7 +167,9 @@ class Readings:
             return self.elsewhere(seconds)
         # The usual sleep without a call; `sleep_us` says why this much and rounds the unusual ones.
         usual = type(seconds) is float and 1e-6 <= seconds < 1e6
-        clock.monotonic_us += ceil(seconds * 1e6 - 1e-3) if usual else sleep_us(seconds)
+        span_us = ceil(seconds * 1e6 - 1e-3) if usual else sleep_us(seconds)
+        if span_us:
+            clock.monotonic_us += span_us + clock.late_us
         return None
 
 

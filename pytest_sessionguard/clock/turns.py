@@ -114,8 +114,9 @@ class Turns:
             deadlines = self.deadlines
             if deadline_us is not None:
                 clock = self.clock
-                if deadline_us <= clock.monotonic_us and not last:
-                    deadline_us = clock.monotonic_us
+                if not last:
+                    late_us = clock.late_us if deadline_us > clock.monotonic_us else 0
+                    deadline_us = max(deadline_us, clock.monotonic_us) + late_us
                 if (
                     self.holder is me
                     and waiter.poll is None

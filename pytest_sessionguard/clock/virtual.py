@@ -42,11 +42,13 @@ class VirtualClock:
     `patience_us` is real time, see `eventloop`.
     `threads`: threads started while the clock is in force wait in virtual time, one running at a time, see `turns`;
     `seed` picks among those that could run or are due at the same instant, None: first come, first served.
+    `late_us`: sleeps and timeouts end so much after they are due; in reality none ends at the very instant.
     """
 
     __slots__ = (
         "__weakref__",
         "_fault",
+        "late_us",
         "monotonic_us",
         "passed_on",
         "patience_us",
@@ -62,6 +64,7 @@ class VirtualClock:
         patience_us: int = PATIENCE_US,
         threads: bool = False,
         seed: int | None = None,
+        late_us: int = 0,
     ) -> None:
         # Plain attributes, because every faked reading goes through them; only the methods below write them.
         self.monotonic_us = MONOTONIC_START_US
@@ -70,6 +73,7 @@ class VirtualClock:
         self.patience_us = patience_us
         self.threads = threads
         self.seed = seed
+        self.late_us = late_us
         # Lets a span pass with all that is due in it; set while the clock is in force for threads too.
         self.passed_on: Callable[[int], bool] | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import contextlib
 import os
 import queue
@@ -449,6 +450,62 @@ def test_a_loop_that_waits_for_what_is_left_until_a_deadline_comes_to_its_end(cl
     stop.set()
     if not alone:
         beating.join()
+
+
+def sleeps_alone() -> None:
+    time.sleep(1)
+
+
+def sleeps_in_company() -> None:
+    other = after(0.5, lambda: None)
+    time.sleep(1)
+    other.join()
+
+
+def waits_for_an_event() -> None:
+    threading.Event().wait(1)
+
+
+def waits_for_a_queue() -> None:
+    with pytest.raises(queue.Empty):
+        queue.Queue[int]().get(timeout=1)
+
+
+def waits_for_a_socket() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.settimeout(1)
+        with pytest.raises(TimeoutError):
+            here.recv(1)
+
+
+def sleeps_in_a_loop() -> None:
+    asyncio.run(asyncio.sleep(1))
+
+
+def sleeps_in_a_loop_in_company() -> None:
+    gone = threading.Event()
+    other = threading.Thread(target=gone.wait)
+    other.start()
+    asyncio.run(asyncio.sleep(1))
+    gone.set()
+    other.join()
+
+
+WAITS = [
+    *(sleeps_alone, sleeps_in_company, waits_for_an_event, waits_for_a_queue, waits_for_a_socket),
+    *(sleeps_in_a_loop, sleeps_in_a_loop_in_company),
+]
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_late_clock_ends_every_wait_a_little_late_and_none_of_nothing(wait: Callable[[], None]) -> None:
+    with VirtualClock(threads=True, late_us=3).installed() as clock:
+        time.sleep(0)
+        queue.Queue[int](1).put(1, timeout=0)
+        assert clock.virtual_elapsed_us == 0
+        wait()
+        assert clock.virtual_elapsed_us == 1_000_003
 
 
 def test_a_room_of_the_standard_library_leaves_at_exactly_its_deadline(clock: VirtualClock) -> None:
