@@ -18,17 +18,18 @@ _STATE, _USED = 0, slice(11, 13)
 
 
 class Children:
-    """Remember how much each child process has run."""
+    """Remember how much each child process has run; `pid`: that one and its own children alone."""
 
-    __slots__ = ("_used",)
+    __slots__ = ("_pid", "_used")
 
-    def __init__(self) -> None:
+    def __init__(self, pid: int | None = None) -> None:
+        self._pid = pid
         self._used: dict[bytes, list[bytes]] = {}
 
     def at_work(self) -> bool:
         """Say whether a child, or a child of one, is at work, or has been since this was last asked."""
         before, self._used = self._used, {}
-        found, waiting = False, [*_children(_OWN)]
+        found, waiting = False, [*_children(_OWN)] if self._pid is None else [str(self._pid).encode()]
         while waiting:
             child = waiting.pop()
             if child in self._used:

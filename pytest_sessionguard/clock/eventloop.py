@@ -38,6 +38,12 @@ T = TypeVar("T")
 # Microseconds, a little less than the loop's own resolution: what the loop would run now is not waited for.
 TOLERANCE: Final = RESOLUTION_S * 1e6 * 0.9
 
+# What lies between two timers that are set at one instant: as little as floats know, until that instant; and in all at
+# most so much that it is within the tolerance.
+APART_S: Final = 2.0**-33
+EXACT_US: Final = 2**20 * 1_000_000
+LATER_S: Final = 2.0**-24
+
 # Turns that a loop may take without rest before it is asked whether it waits for time by spinning.
 SPIN_TURNS: Final = 1000
 
@@ -61,6 +67,9 @@ class Span:
         # Clients in `advance`, by target instant and then by turn of coming.
         self.clients: list[tuple[int, int, asyncio.Future[None]]] = []
         self.arrivals = 0
+        # The instant at which timers are being set, and how much later than the first of them the next one is due.
+        self.set_at_us = 0
+        self.later_s = 0.0
         self.turns = 0
 
     @cached_property
@@ -386,6 +395,25 @@ def _loop_time(self: Any) -> float:
     return span.clock.monotonic_us / 1_000_000
 
 
+_call_at = base_events.BaseEventLoop.call_at
+
+
+def _call_at_in_order(self: Any, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+    """Set a timer; of those that are due together, what was set first comes first.
+
+    In reality it is due first, by the moment that lies between the two; a heap of equals is in no order.
+    """
+    span = _span
+    if span is None:
+        return _call_at(self, when, callback, *args, context=context)
+    now_us = span.clock.monotonic_us
+    if now_us != span.set_at_us:
+        span.set_at_us, span.later_s = now_us, 0.0
+    elif span.later_s < LATER_S:
+        span.later_s += APART_S if now_us < EXACT_US else LATER_S / 64
+    return _call_at(self, when + span.later_s, callback, *args, context=context)
+
+
 _wrap_future = asyncio.futures.wrap_future
 
 
@@ -446,6 +474,7 @@ def _patches_for_loops() -> list[Patch]:
             if (kind := vars(sys.modules.get(module, object)).get(transport)) is not None
         ),
         (base_events.BaseEventLoop, "shutdown_default_executor", _noted_shutdown),
+        (base_events.BaseEventLoop, "call_at", _call_at_in_order),
         (asyncio.futures, "wrap_future", _noted_wrap_future),
         (asyncio, "wrap_future", _noted_wrap_future),
     ]

@@ -11,7 +11,17 @@ from _thread import get_ident
 from types import TracebackType
 from typing import Final
 
-from pytest_sessionguard.clock import classes, eventloop, frozen, readings, remembered, select_turns, sockets, threads
+from pytest_sessionguard.clock import (
+    child_work,
+    classes,
+    eventloop,
+    frozen,
+    readings,
+    remembered,
+    select_turns,
+    sockets,
+    threads,
+)
 from pytest_sessionguard.clock.captured import Captured
 from pytest_sessionguard.clock.exempt import KEEPS_REAL_TIME, KEEPS_REAL_TIME_BESIDE_THREADS
 from pytest_sessionguard.clock.patches import Patches
@@ -23,7 +33,9 @@ _CAPTURED: Final = Captured(readings.STAND_INS)
 _CAPTURED_WITH_LOCKS: Final = Captured({**readings.STAND_INS, **threads.STAND_INS})
 PATCHES: Final = [*frozen.PATCHES, *classes.PATCHES, *eventloop.PATCHES, *remembered.PATCHES]
 _WITHOUT_THREADS: Final = Patches(PATCHES)
-_WITH_THREADS: Final = Patches([*PATCHES, *threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES])
+_WITH_THREADS: Final = Patches(
+    [*PATCHES, *threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES, *child_work.PATCHES]
+)
 
 
 _in_force: Installation | None = None

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from pytest_sessionguard.clock import child_work
 from pytest_sessionguard.clock.patches import Patches
 from pytest_sessionguard.clock.waits import CURRENT
 
@@ -79,6 +80,7 @@ class _Library:
 
 
 _LIBRARIES: Final = {
+    "multiprocessing.process": _Library(child_work.of_multiprocessing),
     "concurrent.futures.process": _Library(_of_futures),
     "multiprocessing.pool": _Library(_of_multiprocessing),
 }

@@ -88,6 +88,28 @@ def test_timers_fire_in_order_of_deadlines_at_their_instants(clock: VirtualClock
     assert fired == [("early", 500_000), ("at", 3_000_000), ("late", 3_000_001)]
 
 
+@pytest.mark.parametrize("hours", [0, 14, 1000])
+def test_of_timers_that_are_due_together_what_was_set_first_comes_first(clock: VirtualClock, hours: int) -> None:
+    fired: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(hours * 3600)
+        # Others are in the heap, some of them in the way.
+        others = [loop.call_later(number % 7, fired.append, -1) for number in range(14)]
+        for number in range(40):
+            loop.call_later(3, fired.append, number)
+        for other in others:
+            other.cancel()
+        began_us = clock.monotonic_us
+        await asyncio.sleep(3)
+        assert clock.monotonic_us - began_us == 3 * SECOND
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert fired == [*range(40)]
+
+
 @pytest.mark.parametrize("kind", ["wait_for", "timeout", "timeout_at", "wait"])
 def test_a_timeout_fires_at_exactly_its_instant(clock: VirtualClock, kind: str) -> None:
     async def main() -> None:
