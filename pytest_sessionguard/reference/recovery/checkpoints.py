@@ -93,10 +93,10 @@ class Checkpoints:
         except (KeyError, TypeError, ValueError) as problem:
             return f"checkpoint {number}: it cannot be read ({problem!r})"
 
-    def newest_first(self) -> Iterator[Checkpoint | str]:
-        """Give all, or what is wrong with each, the newest first."""
-        for number in self.numbers():
-            yield self.read(number)
+    def newest_first(self, newest: Checkpoint | str | None = None) -> Iterator[Checkpoint | str]:
+        """Give all, or what is wrong with each, the newest first; `newest`: that one, where it has been read."""
+        for turn, number in enumerate(self.numbers()):
+            yield self.read(number) if turn or newest is None else newest
 
     def _place(self, number: int) -> str:
         return os.path.join(self._folder, f"{number:010}.json")

@@ -14,6 +14,7 @@ import os
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -39,6 +40,12 @@ HEARTBEAT_EVERY_SECS: Final = 60.0
 _HELD: Final[dict[str, int]] = {}
 
 
+def _let_go(nonce: str) -> None:
+    lock_file = _HELD.pop(nonce, None)
+    if lock_file is not None:
+        os.close(lock_file)
+
+
 class RecoveryKeeper:
     """One folder.  It knows nothing of managers: sessions are handed in and out.
 
@@ -58,7 +65,6 @@ class RecoveryKeeper:
         self.owner: Owner | None = None
         self._clock = clock
         self._disk_free = disk_free
-        self._lock_file = -1
 
     # -- owning ------------------------------------------------------------------------------------------------------
 
@@ -74,8 +80,10 @@ class RecoveryKeeper:
         lock_file = self._locked("owner.lock")
         if lock_file is None:
             raise RecoveryBusy(self.folder, "another process owns it")
-        self._lock_file, self.owner = lock_file, owners.this_process()
+        self.owner = owners.this_process()
         _HELD[self.owner.nonce] = lock_file
+        # A keeper that nobody has any more owns nothing: its lock goes with it, as that of a process would.
+        weakref.finalize(self, _let_go, self.owner.nonce).atexit = False
         self.beat()
         sealed.write(self._place("owner.json"), self.owner.told())
         with suppress(FileNotFoundError):
@@ -107,10 +115,9 @@ class RecoveryKeeper:
 
     def let_go(self) -> None:
         """Let go of the lock without a word, as a crash does."""
-        lock_file, owner, self._lock_file, self.owner = self._lock_file, self.owner, -1, None
+        owner, self.owner = self.owner, None
         if owner is not None:
-            del _HELD[owner.nonce]
-            os.close(lock_file)
+            _let_go(owner.nonce)
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -120,10 +127,16 @@ class RecoveryKeeper:
 
     def evidence(self) -> Evidence:
         """Gather what there is to be found of the owner."""
+        return self._evidence(self._newest())
+
+    def _newest(self) -> Checkpoint | str | None:
+        """Return the newest checkpoint, or what is wrong with it; None where there is none."""
+        numbers = self.checkpoints.numbers()
+        return self.checkpoints.read(numbers[0]) if numbers else None
+
+    def _evidence(self, newest: Checkpoint | str | None) -> Evidence:
         told = sealed.read(self._place("owner.json"))
         owner = owners.read(told)
-        numbers = self.checkpoints.numbers()
-        newest = self.checkpoints.read(numbers[0]) if numbers else None
         integrity = newest if isinstance(newest, str) else "" if owner or told is None else f"owner.json: {told}"
         heartbeat_us = self._at_us("heartbeat")
         updates = [at_us for at_us in (heartbeat_us, getattr(newest, "taken_us", None)) if at_us is not None]
@@ -155,10 +168,11 @@ class RecoveryKeeper:
         if lock_file is None:
             raise RecoveryBusy(self.folder, "another process recovers it")
         try:
-            found = self.diagnose()
+            newest = self._newest()
+            found = diagnose(self._evidence(newest), now_us=self._now_us())
             if found.status != "crashed":
                 if found.status == "ended":
-                    self._restore_ended(restore)
+                    self._restore_ended(restore, newest)
                 return None
             if self.owner is None and not self._is_free("owner.lock"):
                 raise RecoveryBusy(self.folder, f"its owner is {found.reason} and still holds its lock: end it first")
@@ -167,14 +181,19 @@ class RecoveryKeeper:
                 ended = replace(record, status="failed", ended_us=self._now_us(), attempts=ATTEMPTS_MAX)
                 self.records.write(ended)
                 raise RecoveryFailed(self.folder, f"{ATTEMPTS_MAX} attempts came to nothing", ended.problems)
-            return self._recover(self.records.write(replace(record, status="in-progress")), restore)
+            return self._recover(self.records.write(replace(record, status="in-progress")), restore, newest)
         finally:
             os.close(lock_file)
 
-    def _recover(self, record: RecoveryRecord, restore: Callable[[tuple[Session, ...]], None]) -> RecoveryRecord:
+    def _recover(
+        self,
+        record: RecoveryRecord,
+        restore: Callable[[tuple[Session, ...]], None],
+        newest: Checkpoint | str | None,
+    ) -> RecoveryRecord:
         heartbeat_us = self._at_us("heartbeat")
         problems: list[str] = []
-        for one in self.checkpoints.newest_first():
+        for one in self.checkpoints.newest_first(newest):
             if isinstance(one, Checkpoint):
                 return self._restored(record, one, tuple(problems), heartbeat_us, restore)
             problems.append(one)
@@ -211,10 +230,10 @@ class RecoveryKeeper:
         self.checkpoint(live, checkpoint.files)
         return self.records.write(over)
 
-    def _restore_ended(self, restore: Callable[[tuple[Session, ...]], None]) -> None:
+    def _restore_ended(self, restore: Callable[[tuple[Session, ...]], None], newest: Checkpoint | str | None) -> None:
         """Bring back what an owner that has ended by its own will left in its last checkpoint."""
         now_us = self._now_us()
-        for one in self.checkpoints.newest_first():
+        for one in self.checkpoints.newest_first(newest):
             if isinstance(one, Checkpoint):
                 restore(tuple(each for each in one.sessions if not sessions.is_stale(each, now_us=now_us)))
                 return
