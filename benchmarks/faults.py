@@ -2,6 +2,9 @@
 
     python benchmarks/faults.py [--json] [--quick] [--only NAME]
 
+`kth_call_per_s` and `kth_await_per_s` run a scenario of twelve calls or suspensions again for each of them, with that
+one failing and nothing judged; with `judged_` before it, each is a whole case of a manager, judged by the model.
+
 One function a figure; each returns named samples, all of which go into `raw`.  Crashes are tried on six small stores
 with a classic durability bug each and on two sound ones (tests/crash/stores.py): every state that a loss of power may
 leave, against a real `kill -9` at every file operation, and against a test that lets random calls fail.
@@ -10,6 +13,7 @@ leave, against a real `kill -9` at every file operation, and against a test that
 from __future__ import annotations
 
 import argparse
+import asyncio
 import errno
 import importlib.util
 import json
@@ -20,7 +24,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +35,9 @@ from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.crash import explore, record
 from pytest_sessionguard.crash.explorer import work_folder
 from pytest_sessionguard.crash.processes import kill_once
+from pytest_sessionguard.explore.cancelling import Cancellation, cut_off
 from pytest_sessionguard.faults import Point
+from pytest_sessionguard.faults.each_call import each_call
 from pytest_sessionguard.faults.injector import Injector
 from pytest_sessionguard.run import fault_sweeps, scenario_files
 from pytest_sessionguard.run.runner import Runner
@@ -166,12 +172,104 @@ def _failing(rng: random.Random) -> Iterator[None]:
             setattr(os, name, real[name])
 
 
+class _Store(dict[str, dict[str, int]]):
+    """A store that any manager may have."""
+
+    def get_one(self, name: str) -> dict[str, int] | None:
+        return self.get(name)
+
+    def put_one(self, name: str, data: dict[str, int]) -> None:
+        self[name] = data
+
+    def drop(self, name: str) -> None:
+        self.pop(name, None)
+
+
+def _twelve_calls(before: Callable[[_Store], _Store]) -> str | None:
+    """Make, change, move and end sessions: twelve calls of a store; say what is wrong with what is left."""
+    store = _Store()
+    port, slots, kept = before(store), 0, set()
+    for name in ("a", "b", "c"):
+        try:
+            port.put_one(name, {"n": 0})
+            slots += 1
+            kept.add(name)
+        except OSError:
+            pass
+    for name in ("a", "b", "c"):
+        try:
+            port.put_one(name, {"n": (port.get_one(name) or {"n": 0})["n"] + 1})
+            slots += name not in kept
+            kept.add(name)
+        except OSError:
+            pass
+    try:
+        port.put_one("d", {"n": 1})
+        port.drop("a")
+    except OSError:
+        pass
+    kept.discard("a")
+    with suppress(OSError):
+        port.drop("b")
+    kept.discard("b")
+    return "a session is lost" if kept - set(store) or slots > 3 else None
+
+
+def kth_calls_alone(rounds: int) -> Samples:
+    """Let each of twelve calls of a store fail in turn, the whole scenario run again for each; nothing is judged."""
+    samples: Samples = {}
+    for _ in range(rounds):
+        plain_s = _timed(lambda: [_twelve_calls(lambda store: store) for _ in range(500)])[1] / 500
+        found, spent_s = _timed(lambda: [one for _ in range(100) for one in each_call(_twelve_calls)])
+        if len(found) != 1_200 or any(wrong for _, _, wrong in found):
+            raise SystemExit("kth_call: twelve calls fail, and nothing is lost")
+        samples.setdefault("kth_call_per_s", []).append(len(found) / spent_s)
+        samples.setdefault("kth_call_over_plain_run_ratio", []).append(spent_s / len(found) / plain_s)
+    return samples
+
+
+async def _twelve_awaits() -> None:
+    """Suspend twelve times under a lock that is given back whatever happens."""
+    lock = asyncio.Lock()
+    for _ in range(6):
+        async with lock:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+
+def kth_awaits_alone(rounds: int) -> Samples:
+    """Cancel a task at each of its twelve suspensions in turn, the whole scenario run again for each."""
+
+    async def plain(times: int) -> None:
+        for _ in range(times):
+            await asyncio.ensure_future(_twelve_awaits())
+
+    async def swept(times: int) -> int:
+        cut = 0
+        for _ in range(times):
+            for at in range(1, 13):
+                cancellation = Cancellation(at=at)
+                await cut_off(_twelve_awaits(), cancellation)
+                cut += cancellation.fired
+        return cut
+
+    samples: Samples = {}
+    for _ in range(rounds):
+        plain_s = _timed(lambda: asyncio.run(plain(300)))[1] / 300
+        cut, spent_s = _timed(lambda: asyncio.run(swept(60)))
+        if cut != 720:
+            raise SystemExit("kth_await: a suspension at which nobody was cancelled")
+        samples.setdefault("kth_await_per_s", []).append(cut / spent_s)
+        samples.setdefault("kth_await_over_plain_run_ratio", []).append(spent_s / cut / plain_s)
+    return samples
+
+
 def kth_calls(rounds: int) -> Samples:
     """Let each of the twelve calls of a hook fail in turn, a whole judged case for each; and ask the injector alone."""
     runner, plan = _twelve("reference-sync-memory", Fault(kind="fail_call", subject="close", at=None))
-    return _per_fault(rounds, runner, plan, "kth_call", [fault_sweeps.struck_at(plan, k) for k in range(1, 13)]) | _raw(
-        rounds
-    )
+    return _per_fault(
+        rounds, runner, plan, "judged_kth_call", [fault_sweeps.struck_at(plan, k) for k in range(1, 13)]
+    ) | _raw(rounds)
 
 
 def kth_awaits(rounds: int) -> Samples:
@@ -182,7 +280,7 @@ def kth_awaits(rounds: int) -> Samples:
         steps = list(plan.scenario.steps)
         steps[number] = replace(steps[number], cancel_at=1)  # type: ignore[arg-type]  # a step that stands alone
         cases.append(replace(plan, scenario=replace(plan.scenario, steps=tuple(steps))))
-    return _per_fault(rounds, runner, plan, "kth_await", cases)
+    return _per_fault(rounds, runner, plan, "judged_kth_await", cases)
 
 
 def _twelve(name: str, *faults: Fault) -> tuple[Runner, Plan]:
@@ -247,6 +345,8 @@ def _stores() -> ModuleType:
 FIGURES: dict[str, Callable[[int], Samples]] = {
     "crash_states": crash_states,
     "durability_bugs": durability_bugs,
+    "kth_calls_alone": kth_calls_alone,
+    "kth_awaits_alone": kth_awaits_alone,
     "kth_calls": kth_calls,
     "kth_awaits": kth_awaits,
 }
