@@ -86,6 +86,13 @@ def test_the_reference_store_asks_again_and_does_nothing_twice(face: str, words:
     assert [fired.followed for fired in case.fired] == ["create: answered"]
 
 
+def test_the_same_story_goes_the_same_way_twice_to_the_microsecond() -> None:
+    text = STORY + "faults: [{outage: 2500ms, at: every}]\n" + AFTER
+    first, second = (told("reference-redis", text) for _ in range(2))
+    assert len(first.fired) == 4
+    assert (first.fired, first.virtual_us) == (second.fired, second.virtual_us)
+
+
 def test_how_long_it_takes_is_virtual_and_to_the_microsecond() -> None:
     began_s = time.monotonic()
     case = told(a_profile(), STORY + "faults: [{latency: 1900ms, lasting: true}, {latency: 1ms, when: after}]\n")
@@ -175,8 +182,8 @@ def test_a_store_that_meets_a_network_badly_is_found_and_a_careful_one_is_not(
 
 
 def test_the_search_finds_by_itself_what_is_wrong() -> None:
-    profile = a_profile("TakesSilenceForNone")
-    operations = FrozenMap({verb: profile.operations[verb] for verb in ("create", "get")})
+    profile = a_profile("AsksAgain")
+    operations = FrozenMap({verb: profile.operations[verb] for verb in ("create", "list")})
     bench, family = Bench(replace(profile, operations=operations), seed=1), families()["faults"]
     assert family.applies(bench) == ""
     tried = (one for number in range(family.size(bench) or 0) for one in family.run(bench, number))

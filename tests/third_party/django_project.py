@@ -45,5 +45,6 @@ def cached(engine: str, path: str, url: str) -> Iterator[object]:
     next(opened)
     yield import_module(f"django.contrib.sessions.backends.{engine}")
     next(opened, None)
-    cache._cache.get_client().close()
+    for pool in cache._cache._pools.values():
+        pool.disconnect()
     caches["default"] = before

@@ -48,7 +48,8 @@ BUSY_SECS: Final = 5.0
 # A server that has not answered by then is asked again, on another connection.
 ANSWER_SECS: Final = 1.0
 _LOOK_AGAIN_SECS: Final = 0.002
-_ENDLESS: Final = "+inf"
+# Of those who try at once one always gets through, so nobody need wait by chance; but ever fewer need try.
+_TURNS_MAX: Final = 8
 
 
 class RedisLedger:
@@ -287,13 +288,15 @@ class RedisStore:
         """
         client = self._open_client()
         deadline = time.monotonic() + BUSY_SECS
+        turn = 0
         while True:
+            turn += 1
             done: Callable[[], T] | None = self._patiently(lambda: self._once(client, work, now_us))
             if done is not None:
                 return done()
             if time.monotonic() >= deadline:
                 raise StoreBusy(self._place)
-            time.sleep(_LOOK_AGAIN_SECS * (1 + secrets.randbelow(4)))
+            time.sleep(_LOOK_AGAIN_SECS * min(turn, _TURNS_MAX))
 
     def _once(self, client: Any, work: Callable[[Ledger], T], now_us: int) -> Callable[[], T] | None:
         """Try once; return what gives the answer or raises the refusal, None where nothing came of it.
