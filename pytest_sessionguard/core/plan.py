@@ -158,6 +158,8 @@ def _variables(scenario: Scenario) -> Iterator[str]:
 
 def effective(plan: Plan, policy: Policy) -> Policy:
     """Return the policy with the figures that the case wishes for."""
+    if not plan.figures:
+        return policy
     wished: dict[str, Any] = dict(plan.figures)
     return replace(policy, **wished, written=policy.written | frozenset(wished))
 

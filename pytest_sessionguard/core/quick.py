@@ -18,8 +18,11 @@ T = TypeVar("T")
 _CLASS: Final[Any] = object.__dict__["__class__"]
 _HAS_NO_DEFAULT: Final = dataclasses.MISSING
 
-# Class -> how a value of it is copied with some fields changed.
-_copiers: dict[type, Callable[[Any, dict[str, Any]], Any]] = {}
+# Class -> the class whose values may be written.
+_twins: dict[type, type] = {}
+
+# Class and names of fields -> how a value of it is copied with these fields changed.
+_copiers: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
 def quick(kind: type[T]) -> type[T]:
@@ -55,7 +58,7 @@ def quick(kind: type[T]) -> type[T]:
     made.__module__ = kind.__module__
     made.__annotations__ = kind.__init__.__annotations__
     kind.__init__ = made  # type: ignore[method-assign]  # that is the purpose
-    _copiers[kind] = _copier(kind, fields, names["twin"])
+    _twins[kind] = names["twin"]
     return kind
 
 
@@ -70,23 +73,28 @@ else:
         Raises:
             TypeError: a field that there is not.
         """
-        copier = _copiers.get(type(value))
-        return dataclasses.replace(value, **changes) if copier is None else copier(value, changes)
+        copier = _copiers.get((type(value), *changes))
+        if copier is None:
+            copier = _copier(type(value), tuple(changes))
+        return copier(value, **changes)
 
 
-def _copier(kind: type, fields: tuple[dataclasses.Field[Any], ...], twin: type) -> Callable[[Any, dict[str, Any]], Any]:
-    lines = ["def copied(value, changes):", " copy = new(twin)"]
-    lines += [f" copy.{field.name} = value.{field.name}" for field in fields]
-    lines += [" for name, changed in changes.items():", "  if name not in known:", "   raise unknown(name)"]
-    lines += ["  setattr(copy, name, changed)", " copy.__class__ = own", " return copy"]
-    names = {
-        "new": object.__new__,
-        "twin": twin,
-        "own": kind,
-        "known": frozenset(field.name for field in fields),
-        "unknown": lambda name: TypeError(f"{kind.__name__} has no field {name!r}"),
-    }
-    made: Callable[[Any, dict[str, Any]], Any] = _compiled("\n".join(lines), names, "copied")
+def _copier(kind: type, changed: tuple[str, ...]) -> Callable[..., Any]:
+    """Return what copies a value of the class with these fields changed; made once for each set of names."""
+    twin = _twins.get(kind)
+    if twin is None:
+        return dataclasses.replace
+    fields = [field.name for field in dataclasses.fields(kind)]
+    unknown = [name for name in changed if name not in fields]
+    if unknown:
+        raise TypeError(f"{kind.__name__} has no field {unknown[0]!r}")
+    # No field has a name like ours.
+    lines = [f"def copied(self, /{', *, ' if changed else ''}{', '.join(changed)}):", " _copy = _new(_twin)"]
+    lines += [f" _copy.{name} = {name if name in changed else f'self.{name}'}" for name in fields]
+    lines += [" _copy.__class__ = _own", " return _copy"]
+    names = {"_new": object.__new__, "_twin": twin, "_own": kind}
+    made: Callable[..., Any] = _compiled("\n".join(lines), names, "copied")
+    _copiers[kind, *changed] = made
     return made
 
 

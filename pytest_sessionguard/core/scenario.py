@@ -303,6 +303,8 @@ def walk(steps: Iterable[AnyStep]) -> Iterator[AnyStep]:
     """Give every step, those inside blocks too, in the order of the file."""
     for step in steps:
         yield step
+        if type(step) is Step:
+            continue
         match step:
             case Parallel(branches=branches):
                 for branch in branches:

@@ -321,7 +321,8 @@ class AsyncSessionManager:
         while count == BATCH:
             count, ended = some()
             total += count
-            await self._settle(ended)
+            if ended:
+                await self._settle(ended)
         self._announce((), orphans)
         return total
 

@@ -191,7 +191,7 @@ class Acquaintance:
             UsageError: a name that is no session's, or data that the profile's type cannot hold.
         """
         told = step.arguments
-        given: dict[str, Any] = {name: told[name] for name in _SAME if name in told}
+        given: dict[str, Any] = {name: value for name, value in told.items() if name in _SAME}
         if "session" in told:
             given["id"] = self.id_of(told["session"], step.place)
         try:
@@ -218,6 +218,8 @@ class Acquaintance:
     def completed(self, asked: Operation) -> Operation:
         """Return the operation with what the manager must be given and nobody has said."""
         needed = must_be_given(self._profile, asked.verb)
+        if needed.isdisjoint(_FILLED_IN):
+            return asked
         known = Known() if asked.id is UNSET else self._known.get(asked.id, Known())
         added: dict[str, Any] = {}
         if "owner" in needed and asked.owner is UNSET:
@@ -268,12 +270,15 @@ def _renamed(match: re.Match[str], names: dict[str, str]) -> str:
 
 
 # Named alike in a step and in an operation.
-_SAME = ("id", "owner", "key", "value", "version", "timeout_us", "resource", "fails", "stale", "n")
+_SAME = frozenset({"id", "owner", "key", "value", "version", "timeout_us", "resource", "fails", "stale", "n"})
+
+# What is filled in where nobody has said it.
+_FILLED_IN = frozenset({"owner", "data", "version", "timeout", "n"})
 
 
 def _with(known: Known, answer: Any) -> Known:
     told = {name: getattr(answer, name) for name in ("owner", "data", "version") if getattr(answer, name) is not UNSET}
-    return replace(known, **told)
+    return replace(known, **told) if told else known
 
 
 def _candidates(name: str, number: int, digest: str) -> Iterable[str]:

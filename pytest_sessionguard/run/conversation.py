@@ -92,8 +92,10 @@ class Conversation:
         if operation.stale is True:
             event = await self.stage.perform(client, self._with_old(client, operation), where_it_stands)
             return self._learnt(event)
-        reading = await self._read_version(client, operation, where_it_stands)
-        if reading is None:
+        reading = None
+        if self._lacks_version(operation):
+            reading = await self._read_version(client, operation, where_it_stands)
+        if reading is None and self.stage.lacks_holder(client, operation.verb, operation.id):
             reading = await self.stage.fresh_holder(client, operation.verb, operation.id, where_it_stands)
         if reading is not None:
             self.teller.remark(reading, f"gave nothing for {operation.verb} to work with")
@@ -127,16 +129,18 @@ class Conversation:
             asked = replace(asked, version=binding.version_held(client, operation.id))
         return asked
 
-    async def _read_version(self, client: str, operation: Operation, place: str) -> Event | None:
-        """Read the session where an operation must be given its version and nobody knows it by now."""
+    def _lacks_version(self, operation: Operation) -> bool:
+        """Say whether an operation must be given a version and nobody knows it by now."""
         if operation.version is not UNSET or operation.verb == "create" or operation.id is UNSET:
-            return None
+            return False
+        return (
+            "version" in must_be_given(self.stage.profile, operation.verb)
+            and self.sessions.version_of(operation.id) is UNSET
+        )
+
+    async def _read_version(self, client: str, operation: Operation, place: str) -> Event | None:
+        """Read the session so that its version is known; return the reading where that told none."""
         profile = self.stage.profile
-        if (
-            "version" not in must_be_given(profile, operation.verb)
-            or self.sessions.version_of(operation.id) is not UNSET
-        ):
-            return None
         if "version" not in tells(profile, "get"):
             raise UsageError(
                 f"{profile.name}: {operation.verb} must be given a version and `get` tells none: "

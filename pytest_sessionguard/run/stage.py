@@ -340,6 +340,12 @@ class Stage:
 
     # -- session objects that clients hold --------------------------------------------------------------------------
 
+    def lacks_holder(self, client: str, verb: str, session_id: Hashable | Unset) -> bool:
+        """Say whether the operation works on a session object and the client holds no fresh one."""
+        if session_id is UNSET or not self.binding.wants_session(verb):
+            return False
+        return not self._is_fresh(client, session_id)
+
     async def fresh_holder(self, client: str, verb: str, session_id: Hashable | Unset, place: str) -> Event | None:
         """See to it that the client holds a fresh object of the session, by a recorded `get` where it must be.
 
@@ -348,7 +354,7 @@ class Stage:
         Raises:
             UsageError: the profile has no operation that gives a session object.
         """
-        if session_id is UNSET or not self.binding.wants_session(verb) or self._is_fresh(client, session_id):
+        if session_id is UNSET or not self.lacks_holder(client, verb, session_id):
             return None
         if not self.gives_session("get"):
             if self.binding.holds(client, session_id):

@@ -36,6 +36,7 @@ class Reader:
         self._profile = profile
         self._shape = profile.session
         self._meanings = [(kind, value) for kind in profile.answers for value in _several(profile.answers[kind])]
+        self._refusals = [(kind, value) for kind, value in self._meanings if kind in KINDS]
         self._readers: dict[str, Callable[[Any], Answer]] = {
             "id": self._id,
             "session": self.session,
@@ -71,7 +72,7 @@ class Reader:
 
     def refusal(self, raw: Any) -> Refused | None:
         """Return the refusal that `[answers]` says the value is, if it is one."""
-        kinds = {kind for kind, value in self._meanings if kind in KINDS and _same(raw, value)}
+        kinds = {kind for kind, value in self._refusals if _same(raw, value)}
         return Refused(frozenset(kinds), f"answered {_short(raw)}", answered=True) if kinds else None
 
     def id_of(self, raw: Any) -> Hashable | Unset:

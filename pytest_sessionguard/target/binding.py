@@ -21,7 +21,7 @@ from pytest_sessionguard.target.answers import Reader, Unreadable
 from pytest_sessionguard.target.calls import NAMING, Call, Steps, steps_of
 from pytest_sessionguard.target.checking import check_live, unfitting
 from pytest_sessionguard.target.endpoints import endpoint_of
-from pytest_sessionguard.target.making import Made, NeedsLoop, settled
+from pytest_sessionguard.target.making import Made, NeedsLoop, may_wait, settled
 from pytest_sessionguard.target.refusals import refusals_of, told, where
 from pytest_sessionguard.target.session_objects import NoSuchPart
 from pytest_sessionguard.target.shape import Hook, Profile
@@ -195,7 +195,7 @@ class Binding:
     async def _steps(self, call: Call) -> Outcome:
         steps = self._templates(call.operation.verb)
         editing = steps.edits(call.operation)
-        outcome: Outcome = Ok(Answer())
+        outcome: Outcome = _DONE
         # One that works on an object read before takes up where the steps have such an object.
         first = 0 if call.operation.stale is not True or steps.given_at is None else steps.given_at + 1
         for number, template in enumerate(steps.templates[first:], start=first):
@@ -208,7 +208,10 @@ class Binding:
                 )
             if number == editing:
                 session_objects.edit(call.session, call.operation, self.profile.session)
-            raw = await settled(call.run(template), in_loop=self._in_loop)
+            raw = call.run(template)
+            kind: Any = type(raw)
+            if may_wait(kind):
+                raw = await settled(raw, in_loop=self._in_loop)
             outcome = self._read(raw, template, (call.operation.verb, number))
             call.answered(raw, template, outcome)
             if not isinstance(outcome, Ok):
@@ -284,6 +287,9 @@ class Binding:
         given = {"manager": self.manager, **arguments} if wanted else arguments
         return await settled(function(**given), in_loop=self._in_loop)
 
+
+# What an operation without a result says.
+_DONE: Final = Ok(Answer())
 
 # These are never an answer of the target.
 _PASSING: Final = (NeedsLoop, UsageError, HarnessError, Violation)

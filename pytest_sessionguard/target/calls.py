@@ -9,9 +9,10 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MethodType
 from typing import Any, Final, Protocol
 
-from pytest_sessionguard.core.operations import Answer, Ok, Operation, Outcome
+from pytest_sessionguard.core.operations import Ok, Operation, Outcome
 from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.values import UNSET, FrozenMap, Unset, freeze, thaw
 from pytest_sessionguard.errors import UsageError, did_you_mean
@@ -104,7 +105,6 @@ class Call:
         self.shared: list[Any] = []
         self._context = context
         self._shape = context.profile.session
-        self._answer = Answer()
 
     # -- calling
 
@@ -165,9 +165,9 @@ class Call:
 
     def _parameter(self, template: Template, place: Any, number: int) -> str:
         """Return the name of the parameter at a place, for an argument behind one that is left out."""
-        by_place = (inspect.Parameter.POSITIONAL_OR_KEYWORD,)
         try:
-            names = [name for name, one in inspect.signature(place).parameters.items() if one.kind in by_place]
+            # A method is made anew whenever it is asked for: what is known of it goes by its function.
+            names = _of_methods(place.__func__) if type(place) is MethodType else _by_place(place)
             return names[number]
         except (TypeError, ValueError, IndexError):
             raise UsageError(
@@ -226,7 +226,6 @@ class Call:
         """Note what a step gave, for the steps that follow and for the holder."""
         if not isinstance(outcome, Ok):
             return
-        self._answer = outcome.answer
         shape = self._shape
         if template.result == "session" and (raw is None or isinstance(raw, bool)):
             self.session = None  # What the client held from before is not what this step was to give.
@@ -269,6 +268,22 @@ _VALUES: Final[dict[str, Callable[[Call], Any]]] = {
     "n": lambda call: call.operation.n,
     "mutate": lambda call: call._mutate(),
 }
+
+
+def _by_place(function: Any) -> tuple[str, ...]:
+    """Return the names of the parameters that can be given by their place or by their name.
+
+    Raises:
+        TypeError, ValueError: it has no signature that can be read.
+    """
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return tuple(name for name, one in inspect.signature(function).parameters.items() if one.kind is kind)
+
+
+@lru_cache(maxsize=256)
+def _of_methods(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the same of a function that is a method of something."""
+    return _by_place(MethodType(function, function))
 
 
 def _public(found: Any) -> list[str]:

@@ -7,7 +7,9 @@ turns up there is `NeedsLoop`: the case starts over inside a loop.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from functools import lru_cache
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from pytest_sessionguard.errors import UsageError
@@ -22,6 +24,12 @@ class NeedsLoop(Exception):
 
 class CannotBeMade(UsageError):
     """The factory raised: its arguments are wrong, or it is."""
+
+
+@lru_cache(maxsize=512)
+def may_wait(kind: Hashable) -> bool:
+    """Say whether a value of the class may have to be awaited."""
+    return isinstance(kind, type) and issubclass(kind, (Awaitable, GeneratorType, AsyncGeneratorType))
 
 
 async def settled(raw: Any, *, in_loop: bool) -> Any:

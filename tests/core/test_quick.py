@@ -65,6 +65,7 @@ def test_values_can_be_copied_and_pickled() -> None:
     value = Quick(name="a", parts=[1])
     assert copy.deepcopy(value) == value == pickle.loads(pickle.dumps(value))
     assert dataclasses.replace(value, size=9) == replace(value, size=9)
+    assert replace(value) == value
 
 
 @pytest.mark.parametrize("value", [Quick(name="a"), Slow(name="a")])
