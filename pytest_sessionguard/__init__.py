@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_sessionguard.errors import SessionguardError as SessionguardError
     from pytest_sessionguard.errors import UsageError as UsageError
     from pytest_sessionguard.errors import Violation as Violation
+    from pytest_sessionguard.run.machines import SessionMachine as SessionMachine
     from pytest_sessionguard.target.profile import Profile as Profile
     from pytest_sessionguard.target.profile import profile as profile
 
@@ -31,6 +32,7 @@ PUBLIC: Final = {
     "Policy": "pytest_sessionguard.core.policy",
     "Profile": "pytest_sessionguard.target.profile",
     "SessionError": "pytest_sessionguard.errors",
+    "SessionMachine": "pytest_sessionguard.run.machines",
     "SessionguardError": "pytest_sessionguard.errors",
     "UsageError": "pytest_sessionguard.errors",
     "Violation": "pytest_sessionguard.errors",

@@ -214,6 +214,17 @@ class Violation(SessionguardError, AssertionError):
         super().__init__(message)
 
 
+class NotDeterministic(SessionguardError):
+    """The target answered the same calls in another way than before, although time, order and input were the same."""
+
+    def __init__(self, before: str, now: str) -> None:
+        super().__init__(
+            "the manager is not deterministic: the same steps, at the same times and in the same order, came to "
+            f"another end.\nbefore: {before}\nnow: {now}\nWhat it draws at random, or keeps from one case to the next, "
+            "must be left out of the case: seed it, or make it anew in the factory."
+        )
+
+
 class VirtualDeadlock(Violation):
     """Nothing can run, no timer is set and nothing real is under way: in real time this would hang for ever."""
 

@@ -16,6 +16,9 @@ CLIENTS_MAX: Final = 4
 OPERATIONS_MAX: Final = 4
 SESSIONS_MAX: Final = 3
 
+WAITED_MAX_US: Final = 30 * 86_400 * 1_000_000
+"""Longer than this no program waits for a session to expire: a cleaner may come by very often until then."""
+
 NOWHERE: Final = Place("generated", 1, 1)
 
 

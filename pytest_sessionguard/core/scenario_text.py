@@ -89,6 +89,19 @@ def text_of(scenario: Scenario, *, remarks: Iterable[str] = ()) -> str:
     return "\n".join([*above, *_block(header, 0)]) + "\n"
 
 
+def line_of(step: AnyStep) -> str:
+    """Return one step as it would stand in a file, on one line.
+
+    Raises:
+        ValueError: it holds a value that a scenario file cannot say.
+    """
+    tree = _step(step)
+    assert isinstance(tree, dict)
+    if len(tree) > 1:
+        return _flow(tree)
+    return "".join(f"{_before(key)}: {_flow(item)}" for key, item in tree.items())
+
+
 # -- from steps to trees ----------------------------------------------------------------------------------------------
 
 

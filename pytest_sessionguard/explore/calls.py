@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pytest_sessionguard.core.model.moments import EXACT_STEP_US
 from pytest_sessionguard.core.operations import VERBS
+from pytest_sessionguard.core.programs import WAITED_MAX_US
 from pytest_sessionguard.core.scenario import RawId, Variable
 from pytest_sessionguard.core.values import EMPTY, UNSET, FrozenMap
 from pytest_sessionguard.explore.contents import LIST_KEY, Contents
@@ -14,9 +15,7 @@ from pytest_sessionguard.explore.draft import Draft, Sketch
 from pytest_sessionguard.explore.repertoire import OWNERS, SECOND_US
 
 _HOUR_US: Final = 3_600 * SECOND_US
-# Longer than this nobody waits for a session to expire: a cleaner may come by very often until then.
-_WAITED_MAX_US: Final = 30 * 24 * _HOUR_US
-_WRITES: Final = frozenset({"update", "save", "put", "append"})
+WRITES: Final = frozenset({"update", "save", "put", "append"})
 _KEEPING: Final = frozenset({"get", "touch", "update", "save", "put", "append", "use", "resume"})
 _ENDS: Final = frozenset({"delete", "pop", "expire"})
 _STRANGERS: Final = ("nobody", "stranger-1", "x")
@@ -39,9 +38,13 @@ class Calls:
         self._has = has
         self._verbs = verbs
         self._quiet = tuple(verb for verb in self._repertoire.looks if not self._policy.renews(verb))
-        self._writes = tuple(verb for verb in self._repertoire.verbs if verb in _WRITES)
+        self._writes = tuple(verb for verb in self._repertoire.verbs if verb in WRITES)
         self._ids: list[str] = []
         self._versions: dict[str, list[str]] = {}
+
+    def limit(self, verbs: tuple[str, ...], has: frozenset[str]) -> None:
+        """Draw from now on of these operations and features."""
+        self._verbs, self._has = verbs, has
 
     # -- what comes next
 
@@ -77,18 +80,34 @@ class Calls:
 
     def write(self, sketch: Sketch) -> None:
         """Add an operation that writes the session's data."""
-        self._on_session(self._rng.choice(self._writes), sketch)
+        self.on(sketch, self._writes)
+
+    def on(self, sketch: Sketch, verbs: Sequence[str]) -> str:
+        """Add one of these operations on the session; return which."""
+        verb = self._rng.choice(verbs)
+        self._on_session(verb, sketch)
+        return verb
 
     def operation(self) -> None:
         """Add one of the operations."""
         if not self._verbs:
             self.create()
             return
-        verb = self._rng.choice(self._verbs)
+        self.one(self._rng.choice(self._verbs))
+
+    def one(self, verb: str) -> None:
+        """Add this operation."""
         if VERBS[verb].addresses == "session":
             self._on_session(verb)
         else:
             self._on_manager(verb)
+
+    def several(self) -> None:
+        """Add a few steps that seldom follow one another by chance; else look at two sessions."""
+        sketches = self.draft.sketches
+        if not self._rng.choice(_MOVES)(self):
+            for sketch in [*sketches[-1:], *sketches[:-1][-self._rng.choice((1, 2, 3)) :][:1]]:
+                self._look_at(sketch)
 
     # -- moves of several steps, each of which alone is drawn seldom after the other
 
@@ -231,9 +250,10 @@ class Calls:
     def _dies(self, sketch: Sketch, timeout_us: Any) -> None:
         policy = self._policy
         own = policy.idle_timeout if timeout_us is UNSET else timeout_us
-        sketch.timeout_us = own if own is not None and own > 0 else policy.absolute_timeout
-        if sketch.timeout_us is not None and sketch.timeout_us <= _WAITED_MAX_US:
-            sketch.dies_us = self.draft.now_us + sketch.timeout_us
+        timeout_us = own if own is not None and own > 0 else policy.absolute_timeout
+        if timeout_us is not None and timeout_us <= WAITED_MAX_US:
+            sketch.timeout_us = timeout_us
+            sketch.dies_us = self.draft.now_us + timeout_us
 
     # -- operations on one session
 

@@ -19,8 +19,7 @@ from pytest_sessionguard.explore.contents import Contents
 from pytest_sessionguard.explore.draft import Draft
 from pytest_sessionguard.explore.repertoire import Repertoire
 
-# Feature -> how often a program has it.
-_FEATURES: Final = {
+FEATURES: Final = {
     "time": 0.75,
     "clock": 0.12,
     "zone": 0.12,
@@ -40,6 +39,7 @@ _FEATURES: Final = {
     "busy": 0.25,
     "drain": 0.3,
 }
+"""Feature -> how often a program has it."""
 
 _STEPS_MAX: Final = 14
 
@@ -55,7 +55,7 @@ _CONTENDERS: Final = 2
 
 def features(rng: random.Random) -> frozenset[str]:
     """Draw the features of one program."""
-    return frozenset(name for name, share in _FEATURES.items() if rng.random() < share)
+    return frozenset(name for name, share in FEATURES.items() if rng.random() < share)
 
 
 def sequential(repertoire: Repertoire, rng: random.Random, title: str) -> Program:
@@ -63,7 +63,7 @@ def sequential(repertoire: Repertoire, rng: random.Random, title: str) -> Progra
     has = features(rng)
     calls = _calls(repertoire, rng, has)
     draft = calls.draft
-    figures = _figures(repertoire, rng, has)
+    figures = drawn_figures(repertoire, rng, has)
     if "zone" in has and rng.random() < 0.8:
         calls.set_zone()
     calls.create()
@@ -84,7 +84,7 @@ def concurrent(repertoire: Repertoire, rng: random.Random, title: str) -> Progra
     has = features(rng) - {"clock", "zone", "restart", "isolation", "edge-timeouts"}
     calls = _calls(repertoire, rng, has)
     draft = calls.draft
-    figures = _figures(repertoire, rng, has)
+    figures = drawn_figures(repertoire, rng, has)
     for _ in range(rng.choice((0, 1, 1, 1, 2, 2))):
         calls.create()
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
@@ -129,7 +129,7 @@ def _calls(repertoire: Repertoire, rng: random.Random, has: frozenset[str]) -> C
     return Calls(Draft(rng, repertoire), contents, verbs, has)
 
 
-def _figures(repertoire: Repertoire, rng: random.Random, has: frozenset[str]) -> FrozenMap:
+def drawn_figures(repertoire: Repertoire, rng: random.Random, has: frozenset[str]) -> FrozenMap:
     """Draw what the program wishes of the policy's figures."""
     if "figures" not in has:
         return FrozenMap({})

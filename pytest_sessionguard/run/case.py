@@ -17,6 +17,7 @@ from pytest_sessionguard.core import scenario as scenarios
 from pytest_sessionguard.core.history import Event
 from pytest_sessionguard.core.operations import Answer, Ok, Operation, Unknown
 from pytest_sessionguard.core.plan import Plan
+from pytest_sessionguard.core.programs import WAITED_MAX_US
 from pytest_sessionguard.core.quick import replace
 from pytest_sessionguard.core.scenario import AnyStep, Eventually, Parallel, Place, Repeat, Step
 from pytest_sessionguard.core.schedule import Scheduler
@@ -52,7 +53,7 @@ class Unfit(Exception):
 
 
 class Bygone(Exception):
-    """A step of a story that nobody has thought out goes to an instant that is past, or that there is not."""
+    """A step of a story that nobody has thought out goes to an instant that is past, too far off, or not there."""
 
 
 class Case:
@@ -72,6 +73,7 @@ class Case:
         invariants: Invariants,
         scheduler: Scheduler | None = None,
         points: SwitchPoints | None = None,
+        feed: driving.Feed | None = None,
     ) -> None:
         self.plan = plan
         self.stage = talk.stage
@@ -81,6 +83,7 @@ class Case:
         self.switches: list[Switch] = []
         self._scheduler = scheduler
         self._points = points
+        self._feed = feed
         self._talk = talk
         self._expectations = Expectations(talk)
         self._invariants = invariants
@@ -115,6 +118,9 @@ class Case:
             injections.arm()
         try:
             await self._steps(story.steps)
+            if self._feed is not None:
+                async for step in self._feed:
+                    await self._step(step, CLIENT)
         finally:
             if injections is not None:
                 injections.disarm()
@@ -312,9 +318,9 @@ class Case:
         if "to_timeout_of" in told:
             session_id = self._talk.sessions.id_of(told["to_timeout_of"], step.place)
             left_us = self._talk.examination.left_us(session_id, self.stage.recorder.stamp())
+            if self.plan.forgiving and (left_us is None or left_us > WAITED_MAX_US):
+                raise Bygone
             if left_us is None:
-                if self.plan.forgiving:
-                    raise Bygone
                 text = f"advance: {told['to_timeout_of']} has no timeout to go to, or is over already"
                 raise UsageError([Fault(step.place.path, step.place.line, step.place.column, text)])
             span_us = left_us

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+import types
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import CodeType
 from typing import Any, Final, TypeVar
@@ -17,6 +19,8 @@ from typing import Any, Final, TypeVar
 from pytest_sessionguard.clock import eventloop
 from pytest_sessionguard.clock.threads import me, mixed, start_virtual
 from pytest_sessionguard.clock.virtual import VirtualClock
+from pytest_sessionguard.core.history import History
+from pytest_sessionguard.core.scenario import AnyStep
 from pytest_sessionguard.core.schedule import Scheduler
 from pytest_sessionguard.core.switches import Switch
 from pytest_sessionguard.errors import HarnessError, VirtualDeadlock
@@ -55,6 +59,101 @@ def by_hand(work: Coroutine[Any, Any, T]) -> T:
         return result
     work.close()
     raise HarnessError("a run without an event loop waits for something: only a loop could bring it")
+
+
+@types.coroutine
+def _pause() -> Generator[None, None, None]:
+    yield
+
+
+class Feed:
+    """The steps of a case that come one at a time, from whoever drives it.
+
+    Attributes:
+        history: what has happened so far; set by the case.
+        operations: how many operations that were; set likewise.
+        aside: entered while the case waits; set likewise.
+    """
+
+    def __init__(self) -> None:
+        self.history: Callable[[], History] = lambda: History(())
+        self.operations: Callable[[], int] = int
+        self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._step: AnyStep | None = None
+        self._resting: asyncio.Future[None] | None = None
+        self._given: asyncio.Future[None] | None = None
+
+    def give(self, step: AnyStep | None) -> None:
+        """Let the case go on with a step; None: there are no more."""
+        self._step = step
+        if self._given is not None:
+            self._given.set_result(None)
+
+    def rests(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """Return what is done as soon as the case, in the loop, waits for its next step."""
+        self._resting = loop.create_future()
+        return self._resting
+
+    def __aiter__(self) -> Feed:
+        return self
+
+    async def __anext__(self) -> AnyStep:
+        if self._resting is None:
+            await _pause()
+        else:
+            self._given = asyncio.get_running_loop().create_future()
+            _set(self._resting)
+            await self._given
+        if self._step is None:
+            raise StopAsyncIteration
+        return self._step
+
+
+def _set(future: asyncio.Future[None], _: object = None) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def drive_fed(
+    clock: VirtualClock, work: Work[None], feed: Feed, *, in_loop: bool
+) -> Generator[None, AnyStep | None, None]:
+    """Run the work to its end with the clock in force, and wait wherever it needs a step that the feed does not have.
+
+    Between the steps the loop, if there is one, stands still, and so does time.
+    """
+    with clock.installed():
+        if in_loop:
+            yield from _fed_in_loop(work, feed)
+            return
+        by_steps = work()
+        try:
+            while True:
+                try:
+                    by_steps.send(None)
+                except StopIteration:
+                    return
+                with feed.aside():
+                    step = yield
+                feed.give(step)
+        finally:
+            by_steps.close()
+            threads.end_strays()
+
+
+def _fed_in_loop(work: Work[None], feed: Feed) -> Generator[None, AnyStep | None, None]:
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(work())
+        while True:
+            resting = feed.rests(loop)
+            task.add_done_callback(partial(_set, resting))
+            loop.run_until_complete(resting)
+            if task.done():
+                task.result()
+                return
+            with feed.aside():
+                step = yield
+            feed.give(step)
 
 
 async def at_once(

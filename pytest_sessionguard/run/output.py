@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, TextIO
 
@@ -33,6 +35,18 @@ class Output:
         sys.stdout = sys.stderr = self._caught
         logging.getLogger().addHandler(self._handler)
         return self
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let what is printed reach the terminal again, for a while."""
+        entered = self._before is not None
+        if entered:
+            self.__exit__(None, None, None)
+        try:
+            yield
+        finally:
+            if entered:
+                self.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -24,11 +25,11 @@ from pytest_sessionguard.core.policy import Policy
 from pytest_sessionguard.core.properties import PROPERTIES, claimed
 from pytest_sessionguard.core.requirements import FILES
 from pytest_sessionguard.core.result import CaseResult, Result, counts, merge_cases
-from pytest_sessionguard.core.scenario import FIGURES
+from pytest_sessionguard.core.scenario import FIGURES, AnyStep
 from pytest_sessionguard.core.schedule import Schedule, Scheduler
 from pytest_sessionguard.core.values import FrozenMap
 from pytest_sessionguard.core.violation import ViolationFound
-from pytest_sessionguard.errors import UsageError, VirtualDeadlock
+from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.explore import threads
 from pytest_sessionguard.explore.shared_stores import virtual_waits
 from pytest_sessionguard.run import disturbed, driving, orders
@@ -127,11 +128,11 @@ class Runner:
             self._in_loop = wants_loop(self.profile)
         with nullcontext() if scheduler is None else self._switch_points:
             try:
-                case = self._run(plan, self._in_loop or self._must_share_loop(plan), began_s, scheduler, watch)
+                case = _ran(self._acts(plan, self._in_loop or self._must_share_loop(plan), began_s, scheduler, watch))
             except NeedsLoop:
                 # Something to await turned up: the case starts over inside a loop, and so do all that follow.
                 self._in_loop = True
-                case = self._run(plan, True, began_s, scheduler, watch)
+                case = _ran(self._acts(plan, True, began_s, scheduler, watch))
         # Run once more under the same scheduler, or watched, it would be another case.
         again = plan.zone and scheduler is None and watch is None
         return self._with_zone_blamed(plan, case) if again else case
@@ -172,9 +173,36 @@ class Runner:
                 exhaustive = not scheduler.end()
         return Exploration(cases=tuple(cases), exhaustive=exhaustive)
 
-    def _run(
-        self, plan: Plan, in_loop: bool, began_s: float, scheduler: Scheduler | None, watch: Watch | None
-    ) -> CaseResult:
+    def live(
+        self, plan: Plan, feed: driving.Feed, scheduler: Scheduler | None = None
+    ) -> Generator[None, AnyStep | None, CaseResult]:
+        """Run a case whose steps come one at a time: each is sent, and was done when the generator waits again.
+
+        The steps of the plan itself come first; None ends the case.  The clock is in force from the first `next` on.
+
+        Raises:
+            UsageError: the profile does not fit the manager.
+            NeedsLoop: something to await turned up; the case is to be begun once more, and then has a loop.
+        """
+        if self._in_loop is None:
+            self._in_loop = wants_loop(self.profile)
+        in_loop = self._in_loop or self.profile.callers == "tasks"
+        with nullcontext() if scheduler is None else self._switch_points:
+            try:
+                return (yield from self._acts(plan, in_loop, time.perf_counter(), scheduler, None, feed))
+            except NeedsLoop:
+                self._in_loop = True
+                raise
+
+    def _acts(
+        self,
+        plan: Plan,
+        in_loop: bool,
+        began_s: float,
+        scheduler: Scheduler | None,
+        watch: Watch | None,
+        feed: driving.Feed | None = None,
+    ) -> Generator[None, AnyStep | None, CaseResult]:
         profile = self.profile
         policy, promised = self._of_figures(plan)
         start_us = START_US if plan.begins_us is None else plan.begins_us
@@ -195,7 +223,7 @@ class Runner:
         injections = Injections(plan.scenario.faults, stage, crashes) if wanted else None
         stage.injections = injections
         talk = Conversation(plan, stage, self.model(policy), self.target, known=self.known)
-        case = Case(plan, talk, invariants, scheduler, self._switch_points)
+        case = Case(plan, talk, invariants, scheduler, self._switch_points, feed)
         if scheduler is not None:
             scheduler.begin()
         status, reason, found = "held", "", None
@@ -209,7 +237,12 @@ class Runner:
                 nullcontext() if injections is None else injections.in_files(),
                 virtual_waits(threads.offer_switch) if waits else nullcontext(),
             ):
-                driving.drive(clock, case.run, in_loop=in_loop)
+                if feed is None:
+                    driving.drive(clock, case.run, in_loop=in_loop)
+                else:
+                    feed.history, feed.aside = stage.recorder.history, stage.output.aside
+                    feed.operations = partial(getattr, stage.recorder, "operations")
+                    yield from driving.drive_fed(clock, case.run, feed, in_loop=in_loop)
             self._was_made = True
         except CannotBeMade as error:
             if not self._was_made:
@@ -345,6 +378,16 @@ class Runner:
             background=background and policy.sweep_interval is not None,
             close_hook=any(declared.role == "close" for declared in hooks.values()),
         )
+
+
+def _ran(acts: Generator[None, AnyStep | None, CaseResult]) -> CaseResult:
+    """Run what waits for no step from outside."""
+    try:
+        next(acts)
+    except StopIteration as end:
+        case: CaseResult = end.value
+        return case
+    raise HarnessError("a case that has all its steps waits for one")
 
 
 def claims(profile: Profile, policy: Policy | None = None) -> tuple[str, ...]:
