@@ -38,6 +38,9 @@ T = TypeVar("T")
 # Microseconds, a little less than the loop's own resolution: what the loop would run now is not waited for.
 TOLERANCE: Final = RESOLUTION_S * 1e6 * 0.9
 
+# How many of them it may take without looking for signals; a part of the number above.
+TURNS_BLIND: Final = 20
+
 # What lies between two timers that are set at one instant: as little as floats know, until that instant; and in all at
 # most so much that it is within the tolerance.
 APART_S: Final = 2.0**-33
@@ -261,21 +264,34 @@ def _followed(real: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
                 return select_turns.selector_select(real, self, timeout, sys._getframe(1))
             # The loop computed this timeout from the time before it followed the clock: let it compute anew.
             timeout = timeout and 0.0
+        # A loop that has nothing but its pipe need not look: who calls in has left his call already, and signals wait.
+        blind = len(self._fd_to_key) == 1
+        if timeout == 0:
+            span.turns += 1
+            if blind and span.turns % TURNS_BLIND:
+                return []
+        elif blind and loop._ready:
+            return []
+        elif (
+            blind
+            and timeout
+            and not (span.clients or getattr(loop, "_signal_handlers", None))
+            and span.work.none_at_all(1)
+        ):
+            span.turns = 0
+            span.clock.monotonic_us += max(0, ceil(timeout * 1e6 - TOLERANCE)) + span.clock.late_us
+            return []
         ready = real(self, 0)
         if ready:
             if len(self._fd_to_key) > 1:
                 span.work.stirred(ready)
             return ready
         if timeout == 0:
-            span.turns += 1
             if span.turns % SPIN_TURNS == 0:
                 _spin(span, loop)
             return ready
         span.turns = 0
-        if timeout is None or span.clients or not span.work.none_at_all(len(self._fd_to_key)):
-            return _idle(span, loop, self, real, timeout)
-        span.clock.monotonic_us += max(0, ceil(timeout * 1e6 - TOLERANCE)) + span.clock.late_us
-        return ready
+        return _idle(span, loop, self, real, timeout)
 
     return select
 
@@ -390,9 +406,12 @@ def _is_virtual(span: Span, ident: int) -> bool:
 def _loop_time(self: Any) -> float:
     """Return virtual time to the loops of virtual threads, real time to those of others, which wait really."""
     span = _span
-    if span is None or not _is_virtual(span, self._thread_id or get_ident()):
+    if span is None:
         return real_monotonic()
-    return span.clock.monotonic_us / 1_000_000
+    ident = self._thread_id or get_ident()
+    if ident == span.owner or _is_virtual(span, ident):
+        return span.clock.monotonic_us / 1_000_000
+    return real_monotonic()
 
 
 _call_at = base_events.BaseEventLoop.call_at
