@@ -19,6 +19,7 @@ import importlib.util
 import json
 import os
 import random
+import shutil
 import signal
 import statistics
 import sys
@@ -283,6 +284,19 @@ def kth_awaits(rounds: int) -> Samples:
     return _per_fault(rounds, runner, plan, "judged_kth_await", cases)
 
 
+def network_faults(rounds: int) -> Samples:
+    """Break the connection to a real Redis server amidst each of twelve replies, a whole judged case for each.
+
+    The plain run has no proxy: the ratio tells what it costs besides.
+    """
+    if shutil.which("redis-server") is None:
+        print("network_faults: there is no redis-server on this machine")
+        return {}
+    runner, plan = _twelve("reference-redis", Fault(kind="reset", subject="half", at=None, when="after"))
+    cases = [fault_sweeps.struck_at(plan, k) for k in range(1, 13)]
+    return _per_fault(rounds, runner, plan, "judged_network_fault", cases)
+
+
 def _twelve(name: str, *faults: Fault) -> tuple[Runner, Plan]:
     """Return a story of twelve deletions, each of which calls a hook, after twelve sessions are made."""
     made = "\n".join(f"  - create: {{as: s{number}}}" for number in range(12))
@@ -349,6 +363,7 @@ FIGURES: dict[str, Callable[[int], Samples]] = {
     "kth_awaits_alone": kth_awaits_alone,
     "kth_calls": kth_calls,
     "kth_awaits": kth_awaits,
+    "network_faults": network_faults,
 }
 
 

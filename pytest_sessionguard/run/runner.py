@@ -216,7 +216,7 @@ class Runner:
             scribble=invariants.scribbles,
             proven=self._proven,
             folder=None if watch is None else watch.folder,
-            behind_proxy=disturbed.is_on_network(plan.scenario),
+            behind_proxy=profile.endpoint is not None and disturbed.is_on_network(plan.scenario),
         )
         crashes = disturbed.crashes(plan.scenario)
         wanted = plan.scenario.faults or crashes or stage.network is not None

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from servers import needs_redis
 
-from pytest_sessionguard.errors import InvalidSetting
+from pytest_sessionguard.errors import InvalidSetting, UsageError
 from pytest_sessionguard.reference import servers
 from pytest_sessionguard.reference.servers import RedisServer
+from pytest_sessionguard.target import endpoints
+from pytest_sessionguard.target.loading import load
 
 
 def said(address: str, command: bytes) -> bytes:
@@ -81,3 +83,11 @@ def test_who_has_started_none_has_none_to_stop(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(servers, "_running", {os.getpid() + 1: "another's"})
     servers.stop_all()
     assert servers._running == {os.getpid() + 1: "another's"}
+
+
+def test_who_runs_a_shipped_profile_without_the_program_is_told_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "_running", {})
+    monkeypatch.setattr(endpoints, "_GIVEN", {})
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(UsageError, match=r"reference-redis: endpoint raised .*redis-server on the PATH"):
+        endpoints.endpoint_of(load("reference-redis"))
