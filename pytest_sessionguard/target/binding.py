@@ -81,8 +81,8 @@ class Binding:
                 f"{self.profile.name}: reset raised {told(error)} at {where(error.__traceback__)}"
             ) from error
 
-    async def make(self) -> None:
-        """Make the manager.
+    async def make(self, *, entered: bool = True) -> None:
+        """Make the manager; one that is a context manager is entered, unless it is to be as it is before that.
 
         Raises:
             UsageError: the factory raised, or gives an object without the methods that the profile speaks of.
@@ -93,7 +93,7 @@ class Binding:
             arguments[parameter] = supplies.hook(
                 cast("Hook", declared), self._noted, self._id_or_nothing, in_loop=self._in_loop, ports=self.ports
             )
-        self._made = await making.make(self.profile, arguments, in_loop=self._in_loop)
+        self._made = await making.make(self.profile, arguments, in_loop=self._in_loop, entered=entered)
         self._held.clear()
         kind = type(self._made.manager)
         looked_at = f"class {kind.__module__}.{kind.__qualname__}"

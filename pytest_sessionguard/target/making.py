@@ -101,8 +101,8 @@ def named(reference: str | Any, what: str) -> Any:
         raise UsageError(f"{what} = {reference!r}: {error}") from None
 
 
-async def make(profile: Profile, arguments: Mapping[str, Any], *, in_loop: bool) -> Made:
-    """Call the factory and enter what it gives.
+async def make(profile: Profile, arguments: Mapping[str, Any], *, in_loop: bool, entered: bool = True) -> Made:
+    """Call the factory and enter what it gives; or leave it as it is, where that is a manager before it has begun.
 
     Raises:
         CannotBeMade: the factory raised, or what it gives cannot be entered.
@@ -111,6 +111,8 @@ async def make(profile: Profile, arguments: Mapping[str, Any], *, in_loop: bool)
     factory = factory_of(profile)
     try:
         raw = factory(**arguments)
+        if not entered and not inspect.isasyncgen(raw) and not inspect.isgenerator(raw):
+            return Made(await settled(raw, in_loop=in_loop), None)
         if inspect.isasyncgen(raw) or hasattr(type(raw), "__aenter__"):
             if not in_loop:
                 raise NeedsLoop
