@@ -114,9 +114,10 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """The server is away for so long: its connections are reset, and so is every new one."""
+    """The server is away for so long: its connections are reset, and so is every new one; or the new ones alone."""
 
     for_us: int
+    only_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,10 +261,13 @@ class Proxy:
                 way.add(data[: len(data) // 2] if half else b"", now_us)
                 self._deliver(link)
                 self._break(link)
-            case Away(for_us):
+            case Away(for_us, only_new):
                 self._away_until_us = now_us + for_us
-                for each in set(self._links.values()):
-                    self._break(each)
+                if only_new:
+                    way.add(data, now_us)
+                else:
+                    for each in set(self._links.values()):
+                        self._break(each)
             case _:
                 raise HarnessError(f"{effect} is nothing that a network does")
         if name in self._parted:

@@ -86,6 +86,30 @@ def test_the_reference_store_asks_again_and_does_nothing_twice(face: str, words:
     assert [fired.followed for fired in case.fired] == ["create: answered"]
 
 
+def test_two_at_once_stand_a_slow_network_in_whatever_order() -> None:
+    text = """scenario: Two at once
+version: 1
+start:
+  - create: {as: cart, data: {n: 1}}
+steps:
+  - parallel:
+      - [{update: {session: cart, set: {a: 1}}}]
+      - [{update: {session: cart, set: {b: 1}}}]
+    schedules: 4
+faults: [{latency: 20ms, lasting: true}]
+after_fault: [{expect: {session: cart, data: {n: 1, a: 1, b: 1}}}]
+"""
+    case = told("reference-redis", text)
+    assert (case.status, case.reason) == ("held", ""), case.violations
+
+
+def test_a_crowded_server_is_waited_for_by_who_has_lost_its_connection() -> None:
+    case = told("reference-redis", STORY + "faults: [{crowded: 2s}, {reset: nothing, at: 2}]\n" + AFTER)
+    assert case.status == "held", case.violations or case.reason
+    assert {fired.followed for fired in case.fired} == {"update: answered"}
+    assert 2_000_000 <= case.virtual_us < 3_000_000
+
+
 def test_the_same_story_goes_the_same_way_twice_to_the_microsecond() -> None:
     text = STORY + "faults: [{outage: 2500ms, at: every}]\n" + AFTER
     first, second = (told("reference-redis", text) for _ in range(2))

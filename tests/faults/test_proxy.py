@@ -223,6 +223,17 @@ def test_while_the_server_is_away_every_connection_is_reset(stand: Stand) -> Non
     assert once(is_back)
 
 
+def test_a_server_that_is_crowded_takes_nobody_and_keeps_whom_it_has(stand: Stand) -> None:
+    client = stand.connect()
+    stand.plan["before", 1] = Away(30_000_000, only_new=True)
+    assert told(client, b"one\n") == b"one\n"
+    with pytest.raises(ConnectionError):
+        stand.connect().recv(1)
+    assert told(client, b"two\n") == b"two\n"
+    stand.proxy.heal()
+    assert told(stand.connect(), b"three\n") == b"three\n"
+
+
 def test_a_server_that_leaves_is_missed_once_all_it_said_has_come(stand: Stand) -> None:
     client = stand.connect()
     stand.plan["after", 1] = Wait(20_000)
