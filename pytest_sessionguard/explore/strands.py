@@ -84,7 +84,8 @@ class Strands:
     def settle(self) -> None:
         """Let the threads that were there before come to rest: how they began is no part of the run."""
         for _ in range(TELLINGS_MAX):
-            if not self._turns.ready:
+            # An owner that was busy for long has lost its turn: then a client would run before the next is there.
+            if not self._turns.ready and not self._owner.away:
                 return
             self._turns.give_way(self._owner)
 

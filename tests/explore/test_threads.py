@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sessionguard.clock import threads as virtual_threads
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core.schedule import NOBODY, Schedule, Scheduler, Settings
 from pytest_sessionguard.core.switches import Switch, told
@@ -101,6 +102,15 @@ def test_greenlets_run_in_the_very_orders_that_threads_do(kind: Any) -> None:
     assert [run.switches for run in light] == [run.switches for run in heavy]
     assert [str(run.error) for run in light] == [str(run.error) for run in heavy]
     assert [run.went_wrong for run in light] == [run.went_wrong for run in heavy]
+
+
+def test_an_owner_that_lost_its_turn_takes_it_back_before_its_clients_begin() -> None:
+    """The warden takes the turn from who is busy for long, as an owner is on a slow machine."""
+    current, owner = virtual_threads.me() or pytest.fail("no clock")
+    current.let_away(owner)
+    first = Run(racy.Hits, schedulers.make("exhaustive", Settings(preemptions_max=2)))
+    assert len(first.trace) > 1
+    assert not owner.away
 
 
 def test_a_run_is_repeated_by_its_schedule_alone() -> None:
