@@ -44,6 +44,8 @@ class Closings:
     def after(self, event: Event, model: Model, worlds: tuple[State, ...], *, overlaps: bool = False) -> Closings:
         """Return these with what an event has attached."""
         operation, outcome = event.operation, event.outcome
+        if operation.verb not in ("attach", "create"):
+            return self
         if isinstance(outcome, Unknown) and operation.verb == "create" and operation.id is not UNSET:
             return self.forgotten(hooked(operation.id))
         if not isinstance(outcome, Ok):

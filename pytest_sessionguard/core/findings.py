@@ -102,13 +102,12 @@ def concurrently(event: Event, name: str) -> str:
 
 def told_properties(alternative: Alternative, answer: Answer, ask: Ask, state: State) -> Iterator[str]:
     """Give the properties that the told facets of a right answer have put to the test."""
+    own = alternative.property
     for facet in alternative.facets:
-        if facet.name in ("found", "flag"):
-            continue
-        if getattr(answer, facet.name) is not UNSET and facet.property != alternative.property:
+        if facet.property != own and facet.name not in ("found", "flag") and getattr(answer, facet.name) is not UNSET:
             yield facet.property
     if answer.data is not UNSET:
-        own = ask.event.operation.id
-        if any(record.data is not UNSET and record.id != own for record in state.records.values()):
+        asked = ask.event.operation.id
+        if any(record.data is not UNSET and record.id != asked for record in state.records.values()):
             yield "data.isolation"
             yield "security.cross-session"

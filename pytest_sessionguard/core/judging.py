@@ -138,7 +138,7 @@ class Examination:
     def _reading(self, stamp: Stamp) -> Examination:
         """Return the examination after the clocks showed `stamp`; what had expired before a set-back stays expired."""
         last = self.timeline.last
-        if stamp == last:
+        if stamp is last or stamp == last:
             return self
         timeline = self.timeline.seen(stamp)
         if timeline.backs == self.timeline.backs or last is None:

@@ -44,13 +44,18 @@ class Recorder:
         self._taken = 0
         self._under_way: dict[int, Begun] = {}
         self.began_us = clock.monotonic_us
+        self._stamp = Stamp(wall_us=clock.wall_us, mono_us=clock.monotonic_us)
         self.place = ""
         self.operations = 0
         self._called: dict[str, tuple[int, Stamp]] = {}
 
     def stamp(self) -> Stamp:
-        """Return this instant on both clocks."""
-        return Stamp(wall_us=self._clock.wall_us, mono_us=self._clock.monotonic_us)
+        """Return this instant on both clocks; the same stamp while neither has moved."""
+        wall_us, mono_us = self._clock.wall_us, self._clock.monotonic_us
+        stamp = self._stamp
+        if stamp.mono_us != mono_us or stamp.wall_us != wall_us:
+            self._stamp = stamp = Stamp(wall_us=wall_us, mono_us=mono_us)
+        return stamp
 
     def offset_us(self, stamp: Stamp) -> int:
         """Return how long after the beginning of the case the stamp was made, in virtual microseconds."""

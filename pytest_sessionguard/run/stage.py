@@ -12,10 +12,9 @@ import shutil
 from collections.abc import Hashable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_sessionguard.clock import eventloop, threads
-from pytest_sessionguard.clock.deadlock import waiting_tasks
 from pytest_sessionguard.clock.filetimes import following
 from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.core import durations
@@ -28,6 +27,7 @@ from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.explore.cancelling import Cancellation, cut_off
 from pytest_sessionguard.faults.proxy import Proxy
 from pytest_sessionguard.run.output import Output
+from pytest_sessionguard.run.patience import PATIENCE_US, Patience, bounded
 from pytest_sessionguard.run.recorder import Recorder
 from pytest_sessionguard.run.zone import Zone
 from pytest_sessionguard.target.binding import Binding
@@ -44,29 +44,6 @@ HARNESS: Final = "harness"
 _HARMLESS: Final = frozenset(
     {"get", "exists", "ttl", "list", "count", "metrics", "history", "is_expired", "health", "start", "checkpoint"}
 )
-
-
-# Virtual time after which an operation is taken to hang: no operation takes an hour of its own accord, and a background
-# cleaner sets timers for ever, so that "no timer is set" alone would never tell.
-PATIENCE_S: Final = 3_600.0
-PATIENCE_US: Final = 3_600_000_000
-
-
-class Patience:
-    """Cut an operation off that has not answered after an hour of virtual time.
-
-    Attributes:
-        waiting: who was waiting for what when it was cut off; None before.
-    """
-
-    def __init__(self, task: asyncio.Task[Any]) -> None:
-        loop = asyncio.get_running_loop()
-        self.waiting: tuple[str, ...] | None = None
-        self.handle = loop.call_later(PATIENCE_S, self._end, loop, task)
-
-    def _end(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
-        self.waiting = tuple(waiting_tasks(loop))
-        task.cancel()
 
 
 class Stage:
@@ -278,30 +255,29 @@ class Stage:
         if injections is not None:
             await injections.ahead(operation)
         begun = self.recorder.begin(client, operation, place)
-        patience = self._patience()
+        patience = Patience()
         try:
             outcome: Outcome
             if not self.in_loop:
                 with threads.Limit(PATIENCE_US):
                     outcome = await self.binding.perform(client, operation)
             elif cancellation is not None:
-                outcome = await self._cut_off(client, operation, cancellation)
+                outcome = await bounded(self._cut_off(client, operation, cancellation), patience)
             else:
-                outcome = await self.binding.perform(client, operation)
+                outcome = await bounded(self.binding.perform(client, operation), patience)
         except VirtualDeadlock:
             self.recorder.end(begun, Unknown("the run was cut off"))
             raise
         except asyncio.CancelledError:
             self.recorder.end(begun, Unknown("the run was cut off"))
-            if patience is not None and patience.waiting is not None:
+            if patience.waiting is not None:
                 raise VirtualDeadlock(patience.waiting) from None
             raise
         except BaseException:
             self.recorder.forget(begun)
             raise
         finally:
-            if patience is not None:
-                patience.handle.cancel()
+            patience.end()
         if injections is not None:
             outcome = injections.answered(begun, outcome)
         event = self.recorder.end(begun, outcome)
@@ -319,11 +295,6 @@ class Stage:
         if outcome is None or (cancellation.fired and not isinstance(outcome, Ok)):
             return Unknown(f"cancelled at its suspension {cancellation.at}")
         return outcome
-
-    def _patience(self) -> Patience | None:
-        """Return the patience with an operation that the running task begins; without a loop there is none."""
-        task = asyncio.current_task() if self.in_loop else None
-        return None if task is None else Patience(task)
 
     def _record(self, operation: Operation, outcome: Outcome, place: str) -> Event:
         return self.recorder.end(self.recorder.begin(HARNESS, operation, place), outcome)

@@ -57,6 +57,7 @@ class Binding:
         self._proven = set() if proven is None else proven
         self._figures = _figures(profile, policy, folder, endpoint or endpoint_of(profile))
         self._functions: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._steps_of: dict[str, Steps] = {}
         self._held: dict[tuple[str, Hashable], Any] = {}
         self.ports: supplies.Ports = supplies.undisturbed
         self._made: Made | None = None
@@ -237,9 +238,12 @@ class Binding:
         return outcome
 
     def _templates(self, verb: str) -> Steps:
-        steps = steps_of(self.profile.operations, verb)
+        steps = self._steps_of.get(verb)
         if steps is None:
-            raise UsageError(f"{self.profile.name}: [operations] has no {verb!r}")
+            steps = steps_of(self.profile.operations, verb)
+            if steps is None:
+                raise UsageError(f"{self.profile.name}: [operations] has no {verb!r}")
+            self._steps_of[verb] = steps
         return steps
 
     def _keep(self, call: Call, outcome: Outcome) -> None:
