@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hypothesis import control
 
-SHRINKING_S: Final = 3.0
+SHRINKING_S: Final = 2.0
 
 
 def _context() -> Any:

@@ -62,6 +62,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return SessionFile.from_parent(parent, path=file_path)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Add the properties of the profile, where they are to be checked; this early, so that -k chooses among them."""
+    if options.checks(config):
+        from pytest_sessionguard.plugin import check_items
+
+        check_items.add(session, config, items)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Prepare a test marked `virtual_time`; here, because the marks of parametrised cases are known only now."""
     if item.get_closest_marker("virtual_time") is None:
@@ -94,6 +103,11 @@ class Ledger:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell of the cases and write the report: here, where the last worker has reported and there is a terminal."""
+        if options.checks(self.config):
+            from pytest_sessionguard.plugin import check_items
+
+            told = check_items.summary(self.config)
+            terminalreporter.line(told) if told else None
         if not self.carried or hasattr(self.config, "workerinput"):
             return
         from pytest_sessionguard.plugin import summary

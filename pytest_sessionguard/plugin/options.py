@@ -22,6 +22,9 @@ GATES: Final = ("auto", "on", "off")
 # name, metavar, help
 _ROWS: Final = (
     ("manager", "TARGET", "the session manager under test: a profile's path or name, or module:attribute"),
+    ("profile", "TARGET", "what --sessionguard-check searches (default: the session manager under test)"),
+    ("seed", "N", "what --sessionguard-check draws (default: random, and printed)"),
+    ("budget", "SPAN", "how long --sessionguard-check searches for all properties together (default: 30s)"),
     ("gate", "WHEN", "judge the coverage gates: auto (of whole runs that are measured), on, off (default: auto)"),
     ("time", "TIME", f"the time that the tests run in: {' or '.join(TIMES)} (default: real)"),
     ("report", "FORMAT", f"write a report of the scenarios: {', '.join(REPORTS)}"),
@@ -36,6 +39,9 @@ def add(parser: pytest.Parser) -> None:
         flag = f"--sessionguard-{name.replace('_', '-')}"
         group.addoption(flag, dest=f"sessionguard_{name}", metavar=metavar, default=None, help=summary)
         parser.addini(f"sessionguard_{name}", summary, default="")
+    summary = "look for violations of every property that the profile claims, each an item of its own"
+    group.addoption("--sessionguard-check", dest="sessionguard_check", action="store_true", default=None, help=summary)
+    parser.addini("sessionguard_check", summary, type="bool", default=False)
     summary = "in virtual time, list the tests that saved most of it"
     group.addoption("--sessionguard-time-report", dest="sessionguard_time_report", action="store_true", help=summary)
     summary = "in virtual time, tests that keep the real one: beginnings of node ids, one a line"
@@ -58,7 +64,11 @@ def manager(config: pytest.Config) -> str | None:
     asked = config.getoption("sessionguard_manager")
     if asked:
         return str(asked)
-    written = _given(config, "manager")
+    written = given(config, "manager")
+    return _beside_ini(config, written)
+
+
+def _beside_ini(config: pytest.Config, written: str | None) -> str | None:
     if written and written.endswith(".toml") and config.inipath is not None:
         path = str(config.inipath.parent / written)
         below = os.path.relpath(path)
@@ -85,13 +95,25 @@ def again(config: pytest.Config, nodeid: str) -> str:
     return shlex.join(words)
 
 
+def checks(config: pytest.Config) -> bool:
+    """Say whether the properties of the profile are items too."""
+    asked = config.getoption("sessionguard_check")
+    return bool(config.getini("sessionguard_check") if asked is None else asked)
+
+
+def profile(config: pytest.Config) -> str:
+    """Return the TARGET whose properties are items."""
+    asked = config.getoption("sessionguard_profile") or _beside_ini(config, given(config, "profile"))
+    return str(asked or manager(config) or DEFAULT_TARGET)
+
+
 def report(config: pytest.Config) -> str | None:
     """Return the form of the report that is asked for, or None.
 
     Raises:
         pytest.UsageError: not a form that there is.
     """
-    form = _given(config, "report")
+    form = given(config, "report")
     if form is not None and form not in REPORTS:
         raise pytest.UsageError(f"--sessionguard-report is one of {', '.join(REPORTS)}, not {form!r}")
     if form == "html" and importlib.util.find_spec("jinja2") is None:
@@ -105,7 +127,7 @@ def gate(config: pytest.Config) -> str:
     Raises:
         pytest.UsageError: not one of the words that there are.
     """
-    when = _given(config, "gate") or GATES[0]
+    when = given(config, "gate") or GATES[0]
     if when not in GATES:
         raise pytest.UsageError(f"--sessionguard-gate is one of {', '.join(GATES)}, not {when!r}")
     return when
@@ -140,10 +162,10 @@ def has_gates(config: pytest.Config) -> bool:
 
 def report_dir(config: pytest.Config) -> Path:
     """Return the folder that reports go to."""
-    return config.rootpath / (_given(config, "report_dir") or DEFAULT_REPORT_DIR)
+    return config.rootpath / (given(config, "report_dir") or DEFAULT_REPORT_DIR)
 
 
-def _given(config: pytest.Config, name: str) -> str | None:
+def given(config: pytest.Config, name: str) -> str | None:
     """Return the option, else the ini key, else None: an empty text counts as not given."""
     value = config.getoption(f"sessionguard_{name}") or config.getini(f"sessionguard_{name}")
     return str(value) if value else None

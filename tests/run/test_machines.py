@@ -115,7 +115,7 @@ def begun(machine: Any, *features: str, sessions: tuple[str, ...] = ("create: {a
 
 @pytest.mark.parametrize("name", ["reference-async-memory", "reference-sync-memory", "reference-async-sqlite"])
 def test_the_reference_manager_is_not_accused(name: str) -> None:
-    ran(SessionMachine.for_target(name, found=None), 6)
+    ran(SessionMachine.for_target(name, found=None), 4)
 
 
 def test_a_sound_manager_is_not_accused() -> None:
@@ -152,7 +152,7 @@ def test_the_sound_twin_holds_under_every_schedule(switches: list[tuple[int, int
 
 @pytest.mark.parametrize("name", sorted(path.name.partition(".")[0] for path in CORRECT.glob("*.toml")))
 def test_no_correct_manager_of_the_zoo_is_accused(name: str) -> None:
-    ran(SessionMachine.for_target(correct(name), found=None), 2, 12)
+    ran(SessionMachine.for_target(correct(name), found=None), 1, 12)
 
 
 def test_a_lost_update_is_told_as_a_script_that_shows_it_again(tmp_path: Path) -> None:
