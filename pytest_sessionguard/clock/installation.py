@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final
 
 from pytest_sessionguard.clock import (
+    alarms,
     child_work,
     classes,
     eventloop,
@@ -34,7 +35,7 @@ _CAPTURED_WITH_LOCKS: Final = Captured({**readings.STAND_INS, **threads.STAND_IN
 PATCHES: Final = [*frozen.PATCHES, *classes.PATCHES, *eventloop.PATCHES, *remembered.PATCHES]
 _WITHOUT_THREADS: Final = Patches(PATCHES)
 _WITH_THREADS: Final = Patches(
-    [*PATCHES, *threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES, *child_work.PATCHES]
+    [*PATCHES, *threads.PATCHES, *select_turns.PATCHES, *sockets.PATCHES, *child_work.PATCHES, *alarms.PATCHES]
 )
 
 
@@ -96,6 +97,7 @@ class Installation:
         global _in_force
         try:
             if self._clock.threads:
+                alarms.leave()
                 threads.leave(self._clock)
             eventloop.leave()
             if self._factory is not None:
@@ -110,6 +112,7 @@ class Installation:
 
     def leave_in_child(self) -> None:
         """Take the clock out of force in a child process that was forked: it runs in real time, as others do."""
+        alarms.leave_in_child()
         threads.leave_in_child()
         self._leave()
 

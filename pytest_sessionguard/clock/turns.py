@@ -107,7 +107,7 @@ class Turns:
         raise self.deadlock
 
     def _wait(self, waiter: Waiter, deadline_us: int | None, last: int) -> bool:
-        me = waiter.runner
+        me, asked_us = waiter.runner, deadline_us
         with MU:
             if waiter.done or self.over:
                 return waiter.woken or self._wait_on(waiter, deadline_us)
@@ -148,6 +148,10 @@ class Turns:
         try:
             if not mine:
                 me.park()
+            if me.act is not None:
+                act, me.act = me.act, None
+                act()
+                return self._wait(waiter, asked_us, last)
             if self._has_ended() and not waiter.done:
                 return self._wait_on(waiter, deadline_us)
         except BaseException:
@@ -179,6 +183,23 @@ class Turns:
             self.ready.append(waiter.runner)
             if self.holder is None:
                 self._give(self._next(), None)
+            return True
+
+    def interrupt(self, runner: Runner, act: Callable[[], object]) -> bool:
+        """Have a thread act in the middle of its wait, as soon as its turn comes; false if it waits for nothing here.
+
+        What `act` raises ends the wait; else it goes on.
+        """
+        with MU:
+            waiter = runner.waiter
+            if waiter is None or waiter.done or not waiter.parked or runner.act is not None or self.over:
+                return False
+            waiter.parked = False
+            self.open.discard(waiter)
+            self.deadlines[:] = [each for each in self.deadlines if each[3] is not waiter]
+            heapq.heapify(self.deadlines)
+            runner.act = act
+            self.ready.append(runner)
             return True
 
     def sleep(self, me: Runner, seconds: Any) -> None:

@@ -47,6 +47,7 @@ class Runner:
     """
 
     __slots__ = (
+        "act",
         "away",
         "declared",
         "done",
@@ -75,6 +76,8 @@ class Runner:
         self.park: Callable[..., bool] = gate.acquire
         self.resume: Callable[[], object] = gate.release
         self.waiter: Waiter | None = None
+        # What it is to do in the middle of its wait.
+        self.act: Callable[[], object] | None = None
         # The instant at which it is cut off, whatever it waits for.
         self.limit_us: int | None = None
         self.away = False
