@@ -492,13 +492,13 @@ def sleeps_in_a_loop_in_company() -> None:
     other.join()
 
 
-WAITS = [
+LATE_WAITS = [
     *(sleeps_alone, sleeps_in_company, waits_for_an_event, waits_for_a_queue, waits_for_a_socket),
     *(sleeps_in_a_loop, sleeps_in_a_loop_in_company),
 ]
 
 
-@pytest.mark.parametrize("wait", WAITS)
+@pytest.mark.parametrize("wait", LATE_WAITS)
 def test_a_late_clock_ends_every_wait_a_little_late_and_none_of_nothing(wait: Callable[[], None]) -> None:
     with VirtualClock(threads=True, late_us=3).installed() as clock:
         time.sleep(0)
