@@ -20,8 +20,9 @@ from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector, SelectorKey
 from typing import Any, Final, TypeAlias
 
 from pytest_sessionguard.clock.readings import real_monotonic
-from pytest_sessionguard.clock.select_turns import select_in_turn, work_beside
+from pytest_sessionguard.clock.select_turns import select_in_turn
 from pytest_sessionguard.clock.threads import start_virtual
+from pytest_sessionguard.clock.underway import UnderWay
 from pytest_sessionguard.clock.waits import me
 from pytest_sessionguard.errors import HarnessError
 from pytest_sessionguard.faults import Away, Effect, Part, Reset, Wait
@@ -32,6 +33,8 @@ FROM_SERVER: Final = "from-server"
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: a close is a reset
 _PIECE: Final = 1 << 16
 _LINGER_S: Final = 0.002
+# Real time that a server is given to reply: on a busy machine it may be long in getting its turn.
+_PATIENCE_US: Final = 5_000_000
 _HOST: Final = "127.0.0.1"
 
 # What is asked at the beginning of a request ("before") and of a reply ("after").
@@ -154,7 +157,11 @@ class Proxy:
         if self._asked() and (ready := self._selector.select(_LINGER_S)):
             return ready  # A server nearby answers sooner than anybody would look again.
         ready, _ = select_in_turn(
-            lambda: self._selector.select(0), due_us, self._asked, work_beside(here[0]), what=self
+            lambda: self._selector.select(0),
+            due_us,
+            self._asked,
+            UnderWay(_PATIENCE_US),
+            what=self,
         )
         return ready
 

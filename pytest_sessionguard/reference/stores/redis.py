@@ -348,13 +348,15 @@ class RedisStore:
         import redis
 
         deadline = time.monotonic() + BUSY_SECS
+        turn = 0
         while True:
+            turn += 1
             try:
                 return ask()
             except (redis.ConnectionError, redis.TimeoutError) as problem:
                 if time.monotonic() >= deadline:
                     raise StoreAway(self._place, str(problem)) from problem
-                time.sleep(_LOOK_AGAIN_SECS * 10)
+                time.sleep(_LOOK_AGAIN_SECS * 10 * min(turn, _TURNS_MAX))
 
     def _open_client(self) -> redis.Redis:
         if self._client is None:
