@@ -469,6 +469,7 @@ def _described(word: str) -> str:
     return EXTRAS.get(word, f"the operation `{word}`")
 
 
+_KEEPING: Final = ("create", "update", "save", "put", "checkpoint")
 _SURVIVES: Final = ("nothing", "restart", "kill", "power-loss")
 
 
@@ -484,7 +485,8 @@ def _met(word: str, policy: Policy, offered: set[str]) -> bool:
     if word.startswith("survives."):
         least = _SURVIVES.index(word.removeprefix("survives."))
         return any(
-            _SURVIVES.index(policy.of("survives", verb)) >= least for verb in ("create", "update", "save", "put")
+            _SURVIVES.index(policy.of("survives", verb)) >= least
+            for verb in ("create", "update", "save", "put", "checkpoint")
         )
     if word == "evicts":
         return policy.limit is not None and policy.at_limit.startswith("evict")

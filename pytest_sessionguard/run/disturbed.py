@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pytest_sessionguard.core.faults import CRASH, PARTITION, Fault, Fired
+from pytest_sessionguard.core.model.crashes import survives
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.requirements import FILES
 from pytest_sessionguard.core.result import CaseResult
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pytest_sessionguard.run.runner import Runner
 
 DAMAGED: Final = "damaged_file"
+
+# What only a checkpoint keeps is lost by a story that takes none.
+_WRITES: Final = ("create", "update", "save", "put")
 
 MODELS: Final = {"kill": "kill", "power-loss": "strict"}
 
@@ -107,7 +111,8 @@ def _lacking(plan: Plan, profile: Profile, claimed: tuple[str, ...]) -> Iterator
     checkpoints = any(isinstance(step, Step) and step.verb == "checkpoint" for step in plan.scenario.all_steps)
     told |= frozenset() if checkpoints else crashes(plan.scenario)
     for how in sorted(told):
-        if f"durability.{how}" not in claimed:
+        kept = checkpoints or any(survives(profile.policy, verb, how) for verb in _WRITES)
+        if f"durability.{how}" not in claimed or not kept:
             yield f"a manager whose sessions survive {how} (the profile says {profile.policy.line('survives')})"
     hooks: Any = profile.hooks
     roles = {declared.role for declared in hooks.values()}

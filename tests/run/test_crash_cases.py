@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 import sys
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from pytest_sessionguard.errors import HarnessError, UsageError
 from pytest_sessionguard.run import crash_child, scenario_files
 from pytest_sessionguard.run.crash_cases import CrashCase, crash_case
 from pytest_sessionguard.target.loading import load
+from pytest_sessionguard.target.shape import Profile
 
 STORY = """
 scenario: A story
@@ -264,3 +268,76 @@ def test_an_error_of_ours_or_of_the_user_is_no_violation(error: Exception, monke
     monkeypatch.setattr("pytest_sessionguard.run.crash_cases._Crashes._looks", fails)
     with pytest.raises(type(error), match="no"):
         crashed(toys.FileSessions)
+
+
+class Checkpointing:
+    """Sound: keeps its sessions in memory, and all of them on the disk when it is told to."""
+
+    def __init__(self, root: str) -> None:
+        self.root = Path(root)
+        self.state: dict[str, Any] = {}
+        kept = self.root / "kept"
+        if kept.exists():
+            self.state = json.loads(kept.read_text())
+
+    def create(self, data: Any = None) -> str:
+        id = uuid.uuid4().hex
+        self.state[id] = data or {}
+        return id
+
+    def get(self, id: str) -> Any:
+        return self.state.get(id)
+
+    def update(self, id: str, changes: Any) -> bool:
+        if id in self.state:
+            self.state[id] = {**self.state[id], **changes}
+        return id in self.state
+
+    def checkpoint(self) -> None:
+        fresh = self.root / "fresh"
+        with fresh.open("w") as file:
+            json.dump(self.state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, self.root / "kept")
+        descriptor = os.open(self.root, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
+class CheckpointInPlace(Checkpointing):
+    """The last checkpoint is written over by the next."""
+
+    def checkpoint(self) -> None:
+        (self.root / "kept").write_text(json.dumps(self.state))
+
+
+KEPT = """scenario: What a checkpoint holds is kept
+version: 1
+steps:
+  - create: {as: a, data: {n: 1}}
+  - checkpoint: {}
+  - update: {session: a, set: {n: 2}}
+  - create: {as: b}
+  - checkpoint: {}
+"""
+
+
+@pytest.mark.parametrize("model", ["kill", "strict"])
+@pytest.mark.parametrize("factory", [Checkpointing, CheckpointInPlace])
+def test_what_a_checkpoint_has_acknowledged_is_kept_and_nothing_else_is_asked_for(factory: Any, model: str) -> None:
+    verbs = {"create": "create(data?) -> id", "get": "get(id) -> data", "update": "update(id, changes) -> found"}
+    profile = Profile.of(
+        {
+            "manager": {"factory": factory, "args": {"root": "{dir}"}},
+            "operations": {**verbs, "checkpoint": "checkpoint()"},
+            "policy": {"missing": {"get": "none", "update": "false"}, "survives": {"checkpoint": "power-loss"}},
+        },
+        name="checkpoints",
+    )
+    case = crash_case(profile, a_plan(KEPT), model, 300)
+    if factory is Checkpointing:
+        assert case.result.status == "held", case.result.violations
+        assert case.result.exercised[f"durability.{'kill' if model == 'kill' else 'power-loss'}"]
+    else:
+        assert broken(case).property in ("durability.kill", "durability.power-loss")

@@ -50,7 +50,7 @@ def crashed(record: Record, policy: Policy, how: str) -> Record:
             return _in_doubt(marked, how)
         return replace(marked, doubt=True)  # Who cleans up when it is opened may have removed it.
     if not survives(policy, "create", level):
-        return _in_doubt(marked, how)
+        return _as_saved(marked, policy, level, how)
     if not survives(policy, record.wrote, level):
         marked = replace(marked, data=UNSET, version=UNSET)
     if not expires(record, policy):
@@ -58,6 +58,17 @@ def crashed(record: Record, policy: Policy, how: str) -> Record:
     renewed_for_sure = all(survives(policy, verb, level) for verb in policy.activity)
     is_judged = policy.clock != "monotonic" and (renewed_for_sure or not record.renewed)
     return marked if is_judged else replace(marked, unjudged=True)
+
+
+def _as_saved(record: Record, policy: Policy, level: str, how: str) -> Record:
+    """Return a living record of which only a checkpoint is kept: what was done since is there or is not."""
+    saved = record.saved
+    if saved is None or saved[0] != record.id or not survives(policy, "checkpoint", level):
+        return _in_doubt(record, how)
+    if (record.data, record.version) != saved[1:3]:
+        record = replace(record, data=UNSET, version=UNSET, past=frozenset(), saved=None)
+    is_judged = policy.clock != "monotonic" and record.active == saved[3]
+    return record if is_judged or not expires(record, policy) else replace(record, unjudged=True)
 
 
 def _after_its_end(record: Record, policy: Policy, level: str, how: str) -> Record:

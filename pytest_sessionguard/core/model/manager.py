@@ -166,6 +166,19 @@ def _anything(state: State, ask: Ask) -> Iterator[Alternative]:
     yield Alternative(kind="absent", words=NOTHING, after=after, property=name)
 
 
+def _checkpoint(state: State, ask: Ask) -> Iterator[Alternative]:
+    """Expect that it answers; what lives by then is kept by it."""
+    name = blame.own(ask.verb)
+
+    def after(answer: Answer | None) -> Iterable[State]:
+        del answer
+        kept = (one for one in state.records.values() if one.phase == LIVE and not one.doubt)
+        yield state.having(*(replace(one, saved=(one.id, one.data, one.version, one.active)) for one in kept))
+
+    yield Alternative(kind="ok", after=after, property=name)
+    yield Alternative(kind="absent", words=NOTHING, after=after, property=name)
+
+
 Rule = Callable[[State, Ask], Iterator[Alternative]]
 
 RULES: Final[dict[str, Rule]] = {
@@ -178,7 +191,7 @@ RULES: Final[dict[str, Rule]] = {
     "start": _start,
     "stop": _stop,
     "close": _close,
-    "checkpoint": _anything,
+    "checkpoint": _checkpoint,
     "recover": _anything,
     "health": _anything,
 }

@@ -50,6 +50,7 @@ class Record:
         by_hand: its deadline was set by `expire`; what activity makes of it is not declared.
         anew: since when its absolute timeout counts where a timeout was given later; None: since it was made.
         loose: its data is not judged.
+        saved: its id, data, version and last activity as a checkpoint has acknowledged them; None: none has.
         vetoed: it is what an operation has made of it whose `commit` hook has failed.
         renewed: activity since it was made.
         since: what happened since it was last seen alive, for the blame.
@@ -73,6 +74,7 @@ class Record:
     by_hand: bool = False
     anew: Moment | None = None
     loose: bool = False
+    saved: tuple[Any, ...] | None = None
     vetoed: bool = False
     renewed: bool = field(default=False, compare=False)
     since: frozenset[str] = field(default=frozenset(), compare=False)

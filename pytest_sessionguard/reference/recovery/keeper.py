@@ -192,12 +192,15 @@ class RecoveryKeeper:
         newest: Checkpoint | str | None,
     ) -> RecoveryRecord:
         heartbeat_us = self._at_us("heartbeat")
+        if newest is None:
+            # Its owner died before its first checkpoint: nothing was promised, and nothing keeps others from beginning.
+            nothing = Checkpoint(number=0, taken_us=record.began_us, owner=None, sessions=())
+            return self._restored(record, nothing, ("there is no checkpoint",), None, restore)
         problems: list[str] = []
         for one in self.checkpoints.newest_first(newest):
             if isinstance(one, Checkpoint):
                 return self._restored(record, one, tuple(problems), heartbeat_us, restore)
             problems.append(one)
-        problems = problems or ["there is no checkpoint"]
         failed = replace(record, status="failed", ended_us=self._now_us(), problems=tuple(problems))
         self.records.write(failed)
         raise RecoveryFailed(self.folder, "no checkpoint can be read", failed.problems)
@@ -218,7 +221,7 @@ class RecoveryKeeper:
             record,
             status="partial" if problems or changed else "success",
             ended_us=self._now_us(),
-            checkpoint=checkpoint.number,
+            checkpoint=checkpoint.number or None,
             restored=len(live),
             expired=len(checkpoint.sessions) - len(live),
             files_verified=len(checkpoint.files) - len(changed),

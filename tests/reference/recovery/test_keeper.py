@@ -152,8 +152,12 @@ def test_an_owner_that_crashed_before_its_first_checkpoint_has_nothing_to_bring_
     first = at(folder, clock)
     first.keeper.own()
     crashed(first)
-    with pytest.raises(RecoveryFailed, match="there is no checkpoint"):
-        at(folder, clock).recover()
+    again = at(folder, clock)
+    record = again.recover()
+    assert record is not None
+    assert (record.status, record.checkpoint, record.restored) == ("partial", None, 0)
+    assert record.problems == ("there is no checkpoint",)
+    assert at(folder, clock).keeper.checkpoints.numbers() == [1]
 
 
 @pytest.mark.parametrize("body", ['{"number": 1}', "[]"])
