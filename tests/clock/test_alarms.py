@@ -48,9 +48,14 @@ def wait_for_a_lock() -> None:
 
 
 def wait_in_company() -> None:
-    other = threading.Thread(target=time.sleep, args=(60,), daemon=True)
+    gone = threading.Event()
+    other = threading.Thread(target=gone.wait, args=(60,))
     other.start()
-    time.sleep(3600)
+    try:
+        time.sleep(3600)
+    finally:
+        gone.set()
+        other.join()
 
 
 def read_really() -> None:

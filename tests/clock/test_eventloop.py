@@ -785,8 +785,8 @@ def test_a_child_that_was_silent_for_long_is_waited_for_again_once_it_is_written
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="this system does not tell what a child is at")
 def test_a_child_that_computes_for_longer_than_the_patience_is_waited_for(clock: VirtualClock) -> None:
-    clock.patience_us = 20_000
-    program = "import time\nwhile time.process_time() < 0.1: pass\nprint(7)"
+    clock.patience_us = 150_000
+    program = "import time\nwhile time.process_time() < 0.3: pass\nprint(7)"
 
     async def main() -> object:
         child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
