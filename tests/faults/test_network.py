@@ -236,4 +236,6 @@ def test_a_test_has_a_network_too(pytester: pytest.Pytester) -> None:
             assert not sessionguard.update(cart, changes={"items": 4}).refused
         """
     )
-    pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:randomly", "-p", "no:cacheprovider").assert_outcomes(
+        passed=1
+    )
