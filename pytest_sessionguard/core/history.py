@@ -98,6 +98,13 @@ def order_of(entry: Entry) -> int:
     return entry.return_order if isinstance(entry, Event) else entry.order
 
 
+def _number(seen: set[int], *numbers: int) -> None:
+    for number in numbers:
+        if number in seen:
+            raise ValueError(f"two entries of a history carry the number {number}")
+        seen.add(number)
+
+
 def history(entries: Iterable[Entry]) -> History:
     """Return the entries as a history.
 
@@ -109,22 +116,20 @@ def history(entries: Iterable[Entry]) -> History:
     seen: set[int] = set()
     mono_us = None
     for entry in ordered:
-        numbers = (entry.call_order, entry.return_order) if isinstance(entry, Event) else (entry.order,)
-        before = len(seen)
-        again = seen.intersection(numbers)
-        seen.update(numbers)
-        if len(seen) != before + len(numbers):
-            raise ValueError(f"two entries of a history carry the number {sorted(again) or numbers[0]}")
         if isinstance(entry, Event):
+            _number(seen, entry.call_order, entry.return_order)
+            at = entry.returned
             if entry.return_order < entry.call_order:
                 raise ValueError(f"{entry.operation} returned (number {entry.return_order}) before it was called")
             if entry.returned.mono_us < entry.called.mono_us:
                 raise ValueError(f"the monotonic clock ran backwards during {entry.operation}")
-        elif entry.kind not in NOTE_KINDS:
-            raise ValueError(f"unknown kind of note {entry.kind!r}{did_you_mean(entry.kind, NOTE_KINDS)}")
-        elif entry.kind in ("restarted", *CRASHES):
-            mono_us = None
-        at = entry.returned if isinstance(entry, Event) else entry.at
+        else:
+            _number(seen, entry.order)
+            at = entry.at
+            if entry.kind not in NOTE_KINDS:
+                raise ValueError(f"unknown kind of note {entry.kind!r}{did_you_mean(entry.kind, NOTE_KINDS)}")
+            if entry.kind in ("restarted", *CRASHES):
+                mono_us = None
         if mono_us is not None and at.mono_us < mono_us:
             raise ValueError(f"the monotonic clock ran backwards before entry {order_of(entry)}")
         mono_us = at.mono_us

@@ -109,7 +109,9 @@ class Examination:
     def _one(self, entry: Entry) -> Examination:
         if isinstance(entry, Note):
             return self._noted(entry)
-        before = self._reading(entry.called)._reading(entry.returned)
+        before = self._reading(entry.called)
+        if entry.returned is not entry.called:
+            before = before._reading(entry.returned)
         ask = before._ask(entry)
         following: list[State] = []
         first: tuple[State, Alternative] | None = None

@@ -73,6 +73,7 @@ class Acquaintance:
         self._refused: dict[str, str] = {}
         self._known: dict[Hashable, Known] = {}
         self._told: dict[Hashable, str] = {}
+        self._needs: dict[str, frozenset[str]] = {}
         self.given: list[tuple[Stamp, Hashable]] = []
         self._chosen = 0
 
@@ -215,9 +216,16 @@ class Acquaintance:
         conformed = conform(changes, self._profile.session) if self._profile.session.data_type == "flat" else changes
         return conformed if isinstance(conformed, FrozenMap) else FrozenMap(dict(changes))
 
+    def needs(self, verb: str) -> frozenset[str]:
+        """Return the arguments that the manager must be given."""
+        found = self._needs.get(verb)
+        if found is None:
+            found = self._needs[verb] = must_be_given(self._profile, verb)
+        return found
+
     def completed(self, asked: Operation) -> Operation:
         """Return the operation with what the manager must be given and nobody has said."""
-        needed = must_be_given(self._profile, asked.verb)
+        needed = self.needs(asked.verb)
         if needed.isdisjoint(_FILLED_IN):
             return asked
         known = Known() if asked.id is UNSET else self._known.get(asked.id, Known())

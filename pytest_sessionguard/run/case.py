@@ -160,7 +160,7 @@ class Case:
                 await self._parallel(step)
             case _:
                 assert_never(step)
-        if not self._talk.batched:
+        if self.plan.scenario.invariants and not self._talk.batched and not self.stage.ended_by_story:
             await self._look_at_all(step.place)
 
     # -- steps ------------------------------------------------------------------------------------------------------
@@ -460,8 +460,6 @@ class Case:
 
     async def _look_at_all(self, place: Place) -> None:
         """Look at everything that the invariants speak of."""
-        if self.stage.ended_by_story or not self.plan.scenario.invariants:
-            return
         for operation in self._invariants.operations(self._talk.sessions.ids):
             event = await self._talk.perform(LOOKER, self._talk.sessions.completed(operation), place)
             if event.operation.verb == operation.verb:

@@ -29,7 +29,7 @@ from pytest_sessionguard.run.invariants import ISOLATION
 from pytest_sessionguard.run.looking import Mismatch
 from pytest_sessionguard.run.stage import Stage
 from pytest_sessionguard.run.telling import Teller
-from pytest_sessionguard.target.abilities import must_be_given, tells
+from pytest_sessionguard.target.abilities import tells
 
 EXPECTATION: Final = "scenario.expectation"
 ZONES: Final = "expiry.timezone"
@@ -133,10 +133,7 @@ class Conversation:
         """Say whether an operation must be given a version and nobody knows it by now."""
         if operation.version is not UNSET or operation.verb == "create" or operation.id is UNSET:
             return False
-        return (
-            "version" in must_be_given(self.stage.profile, operation.verb)
-            and self.sessions.version_of(operation.id) is UNSET
-        )
+        return "version" in self.sessions.needs(operation.verb) and self.sessions.version_of(operation.id) is UNSET
 
     async def _read_version(self, client: str, operation: Operation, place: str) -> Event | None:
         """Read the session so that its version is known; return the reading where that told none."""

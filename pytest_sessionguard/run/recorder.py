@@ -142,9 +142,8 @@ class Recorder:
     def take(self) -> tuple[Entry, ...]:
         """Return what was noted since the last time this was asked."""
         with self._lock:
-            new = tuple(self._entries[self._taken :])
-            self._taken = len(self._entries)
-            return new
+            taken, self._taken = self._taken, len(self._entries)
+            return tuple(self._entries[taken:])
 
     def history(self) -> History:
         """Return everything that was noted."""

@@ -103,6 +103,7 @@ class Stage:
         self.zone = Zone()
         self._tick = 0
         self._held_at: dict[tuple[str, Hashable], int] = {}
+        self._holding: dict[str, bool] = {}
         self._changed: dict[Hashable, int] = {}
         self._all_changed = 0
 
@@ -356,7 +357,11 @@ class Stage:
             for one in (operation.id, told):
                 if one is not UNSET:
                     self._changed[one] = self._tick
-        if self.gives_session(operation.verb) or self.binding.wants_session(operation.verb):
+        holding = self._holding.get(operation.verb)
+        if holding is None:
+            holding = self.gives_session(operation.verb) or self.binding.wants_session(operation.verb)
+            self._holding[operation.verb] = holding
+        if holding:
             for one in (operation.id, told):
                 if one is not UNSET and self.binding.holds(client, one):
                     self._held_at[client, one] = self._tick

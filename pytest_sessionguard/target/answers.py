@@ -60,7 +60,7 @@ class Reader:
         Raises:
             Unreadable: it is not what the result word announces.
         """
-        refused = self.refusal(raw)
+        refused = self.refusal(raw) if self._refusals else None
         if refused is not None:
             return refused
         try:

@@ -187,7 +187,8 @@ class Binding:
             outcome = Failed(f"{operation.verb} met a session object that is not as the profile says: {error}")
         except Exception as error:  # noqa: BLE001 - whatever the target raises is its answer.
             outcome = self._refusals.outcome(error)
-        self._keep(call, outcome)
+        if call.given is not None:
+            self._keep(call, outcome)
         if self._scribble and self.policy.data == "copies":
             for value in call.shared:
                 session_objects.scribble(value)
@@ -248,8 +249,6 @@ class Binding:
 
     def _keep(self, call: Call, outcome: Outcome) -> None:
         """Let the client hold the session object that the call gave, under the id that the session now has."""
-        if call.given is None:
-            return
         session_id: Hashable | Unset = UNSET
         if isinstance(outcome, Ok) and call.operation.verb in NAMING:
             session_id = outcome.answer.id

@@ -27,6 +27,9 @@ _PAYLOAD: Final = frozenset({"data", "changes", "key", "value", "mutate"})
 # Operations whose answer names the session from then on.
 NAMING: Final = frozenset({"create", "use", "rotate", "resume", "save"})
 
+# Of these, the ones that always give a session.
+_GIVING: Final = NAMING - {"save"}
+
 
 class Context(Protocol):
     """What a call needs of the binding that makes it."""
@@ -240,7 +243,7 @@ class Call:
 
     def completed(self, outcome: Outcome) -> Outcome:
         """Return the last step's answer, the id of a session that an earlier one made put in where it tells none."""
-        if not isinstance(outcome, Ok) or self.operation.verb not in NAMING - {"save"}:
+        if not isinstance(outcome, Ok) or self.operation.verb not in _GIVING:
             return outcome
         answer = outcome.answer
         if answer.id is not UNSET or answer.absent in ("none", "false") or False in (answer.found, answer.flag):
