@@ -16,6 +16,7 @@ from pytest_sessionguard.core.values import UNSET, Unset
 from pytest_sessionguard.errors import did_you_mean
 
 
+@quick
 @dataclass(frozen=True, slots=True, order=True)
 class Stamp:
     """One instant on both clocks.

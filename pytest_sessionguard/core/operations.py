@@ -171,6 +171,7 @@ class Answer:
         return ", ".join(told) or "done"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ok:
     """The call came back with an answer."""
@@ -181,6 +182,7 @@ class Ok:
         return f"ok: {self.answer}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The manager refused in a way that its profile declares.

@@ -7,10 +7,10 @@ more than one open, each is a world of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from pytest_sessionguard.core.model import blame, moments
-from pytest_sessionguard.core.model.expecting import Alternative, Facet, same
+from pytest_sessionguard.core.model.expecting import Alternative, Facet, same, there
 from pytest_sessionguard.core.model.moments import ALIVE, DEAD
 from pytest_sessionguard.core.model.state import (
     EXPIRED,
@@ -166,7 +166,7 @@ def facets_of(record: Record, ask: Ask, name: str) -> tuple[Facet, ...]:
     Args:
         name: the property that is broken where it is said not to be there.
     """
-    found = [Facet("found", bool, "true", name), Facet("flag", bool, "true", name)]
+    found: list[Facet] = [*there(name)]
     if not isinstance(record.id, Phantom) and ask.policy.ids == "unique":
         found.append(own_id(record, "security.cross-session"))
     marked = ask.policy.expired_status
@@ -192,12 +192,17 @@ def _version(record: Record, ask: Ask) -> Facet:
     if record.version is not UNSET and not ask.policy.renews(ask.verb):
         return same("version", record.version, "data.version")
     data, past = record.data, record.past
+    if not past:
+        return _ANY_VERSION
     return Facet(
         "version",
         lambda told: told not in {version for version, had in past if had != data},
         "a version not had before",
         "data.version",
     )
+
+
+_ANY_VERSION: Final = Facet("version", lambda _: True, "a version not had before", "data.version")
 
 
 def fresh_id(state: State, ask: Ask, name: str = "lifecycle.ids-unique") -> Facet:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pytest_sessionguard.core.model import room, timeouts
 from pytest_sessionguard.core.model.cases import bound, cases, died, facets_of, fresh_id, keeping, seen, visible
-from pytest_sessionguard.core.model.expecting import Alternative, Facet, same
+from pytest_sessionguard.core.model.expecting import Alternative, Facet, same, there
 from pytest_sessionguard.core.model.state import EXPIRED, GONE, LIVE, Ask, Record, State
 from pytest_sessionguard.core.operations import Answer
 from pytest_sessionguard.core.quick import replace
@@ -143,7 +143,7 @@ def _made(state: State, ask: Ask, name: str = "lifecycle.create") -> Alternative
             session_id = state.fresh_phantom() if isinstance(told, Unset) else told
         yield state.having(bound(replace(new, id=session_id), answer))
 
-    facets: list[Facet] = [Facet("found", bool, "true", name), Facet("flag", bool, "true", name)]
+    facets: list[Facet] = [*there(name)]
     if isinstance(chosen, Unset):
         facets.append(fresh_id(state, ask))
     elif policy.ids == "unique":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from pytest_sessionguard.core.model.state import State
@@ -39,6 +40,12 @@ class Facet:
 def same(name: str, value: Any, property_name: str) -> Facet:
     """Expect the very value."""
     return Facet(name, lambda told: bool(told == value), lambda: show(value), property_name)
+
+
+@lru_cache(maxsize=256)
+def there(property_name: str) -> tuple[Facet, Facet]:
+    """Expect that it is not said that nothing is there."""
+    return Facet("found", bool, "true", property_name), Facet("flag", bool, "true", property_name)
 
 
 _NOT_THERE: Final = frozenset({"missing", "expired"})
