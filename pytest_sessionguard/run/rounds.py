@@ -20,6 +20,9 @@ Item: TypeAlias = tuple[str, int]
 _FIRST: Final = 64
 _MOST: Final = 1_024
 
+# With a time, nobody knows at first what a case costs: so few then that other kinds soon have their turn.
+_FIRST_TIMED: Final = 24
+
 # Where there are fewer cases than this in all, every kind has some from the beginning: later may never come.
 _SCARCE: Final = 512
 
@@ -64,7 +67,10 @@ class Rounds:
             least = min((family.rank for family in open_ones), default=0)
             open_ones = [family for family in open_ones if family.rank <= least + 1]  # The cheap ones first.
         weights = {family.name: self._weight(family, tally, costs_s) for family in open_ones}
-        size = min(_FIRST << min(number, 10), _MOST) if not costs_s else self._affordable(weights, costs_s)
+        if costs_s:
+            size = self._affordable(weights, costs_s)
+        else:
+            size = _FIRST_TIMED if costs_s is not None else min(_FIRST << min(number, 10), _MOST)
         if left is not None:
             size = min(size, left)
         return self._mixed(self._counts(open_ones, weights, size))

@@ -92,7 +92,11 @@ def _applies(bench: Bench) -> str:
 
 def _run(bench: Bench, number: int) -> Iterator[Tried]:
     models, made, first = _crashes(bench.profile), _programs(bench), _first(bench)
-    if number < first * len(models):
+    both = min(2, len(models))
+    if number < first * both:  # A kill and a loss of power by turns.
+        turn, kind = divmod(number, both)
+        plan = made[turn]
+    elif number < first * len(models):
         kind, turn = divmod(number, first)
         plan = made[turn]
     else:
