@@ -130,6 +130,10 @@ def _whole_number(value: Any) -> int:
     return value
 
 
+# Most values are of these classes.
+_WITHOUT_VARIABLES: Final[frozenset[type]] = frozenset({str, int, bool, float, bytes, type(None)})
+
+
 def substitute(value: Any, variables: Mapping[str, Any]) -> Any:
     """Return the value with every variable in it put in its place.
 
@@ -137,6 +141,8 @@ def substitute(value: Any, variables: Mapping[str, Any]) -> Any:
         KeyError: a variable that has no value.
         ValueError: a variable whose value is no duration, number or instant where one must stand.
     """
+    if type(value) in _WITHOUT_VARIABLES:
+        return value
     match value:
         case Variable(name):
             return variables[name]
@@ -168,6 +174,8 @@ def _spelled(value: Any) -> str:
 
 def variables_of(value: Any) -> Iterator[str]:
     """Give the names of the variables in a value, in the order in which they stand."""
+    if type(value) in _WITHOUT_VARIABLES:
+        return
     match value:
         case Variable(name):
             yield name

@@ -12,6 +12,8 @@ from typing import Final, TextIO
 
 CHARACTERS_MAX: Final = 20_000
 
+_FORMATTER: Final = logging.Formatter("%(levelname)s %(name)s: %(message)s")
+
 
 class Output:
     """Catch standard output, standard error and the log while entered."""
@@ -19,7 +21,7 @@ class Output:
     def __init__(self) -> None:
         self._caught = io.StringIO()
         self._handler = logging.StreamHandler(self._caught)
-        self._handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        self._handler.setFormatter(_FORMATTER)
         self._before: tuple[TextIO, TextIO] | None = None
 
     @property

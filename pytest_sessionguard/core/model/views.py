@@ -93,9 +93,11 @@ def listing(state: State, ask: Ask) -> Iterator[Alternative]:
         told = frozenset() if isinstance(answer.ids, Unset) else frozenset(answer.ids)
         return _recognised(_viewed(state, ask, told, certain, perhaps), phantoms, told - may)
 
-    says = "[" + ", ".join(sorted(repr(one.id) for one in known)) + "]"
-    if may - {one.id for one in known}:
-        says += " and perhaps " + ", ".join(sorted(repr(one) for one in may - {one.id for one in known}))
+    def says() -> str:
+        surely = {one.id for one in known}
+        text = f"[{', '.join(sorted(repr(one.id) for one in known))}]"
+        return f"{text} and perhaps {', '.join(sorted(map(repr, may - surely)))}" if may - surely else text
+
     name, over = _if_too_few(ask, certain), _if_too_many(state, ask)
     facets = (
         Facet("ids", shows_no_stranger, says, _own(ask)),
