@@ -17,7 +17,9 @@ import pytest
 from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.result import Result
 from pytest_sessionguard.errors import HarnessError, SessionguardError, UsageError, Violation
+from pytest_sessionguard.explore.examples import opened
 from pytest_sessionguard.plugin import options
+from pytest_sessionguard.run import shared_finds
 from pytest_sessionguard.run.checker import BUDGET_S, Settings, check
 from pytest_sessionguard.run.found import FOLDER
 from pytest_sessionguard.run.runner import claims
@@ -65,7 +67,7 @@ class CheckedProfile(pytest.Collector):
         """Note what is to be searched, and how.
 
         Raises:
-            UsageError: a wrong seed or budget.
+            UsageError: a wrong seed, budget or database.
         """
         written = profile.check
         self._profile, self._target = profile, target
@@ -75,6 +77,8 @@ class CheckedProfile(pytest.Collector):
         budget_us = budget_us if budget_us is not None else written.budget_us
         self._budget_s = None if self._cases else (BUDGET_S if budget_us is None else budget_us / 1_000_000)
         self._allow = {str(name): str(reason) for name, reason in written.allow.items()}
+        url = options.given(self.config, "database")
+        self._examples = None if url is None else opened(url)
         self._result: Result | None = None
 
     def collect(self) -> Iterator[PropertyItem]:
@@ -86,7 +90,7 @@ class CheckedProfile(pytest.Collector):
         """Return what the search has come to; the first who asks waits for it.
 
         Raises:
-            UsageError: the profile does not fit the manager.
+            UsageError: the profile does not fit the manager, or the database cannot be reached.
         """
         if self._result is None:
             asked = tuple(item.name for item in self.session.items if isinstance(item, PropertyItem))
@@ -96,9 +100,13 @@ class CheckedProfile(pytest.Collector):
                 cases=self._cases,
                 only=asked,
                 allow=self._allow,
-                found=self.config.rootpath / FOLDER,
+                found=(folder := self.config.rootpath / FOLDER),
             )
+            if self._examples is not None:
+                shared_finds.take_out(self._examples, folder, target=self._target)
             self._result = check(self._profile, settings, target=self._target)
+            if self._examples is not None:
+                shared_finds.put_in(self._examples, self._result, target=self._target)
         return self._result
 
     def summary(self) -> str:

@@ -25,6 +25,7 @@ _ROWS: Final = (
     ("profile", "TARGET", "what --sessionguard-check searches (default: the session manager under test)"),
     ("seed", "N", "what --sessionguard-check draws (default: random, and printed)"),
     ("budget", "SPAN", "how long --sessionguard-check searches for all properties together (default: 30s)"),
+    ("database", "URL", "where a team shares what --sessionguard-check has found: a folder, redis:// or github://"),
     ("gate", "WHEN", "judge the coverage gates: auto (of whole runs that are measured), on, off (default: auto)"),
     ("time", "TIME", f"the time that the tests run in: {' or '.join(TIMES)} (default: real)"),
     ("report", "FORMAT", f"write a report of the scenarios: {', '.join(REPORTS)}"),

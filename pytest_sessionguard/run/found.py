@@ -196,26 +196,38 @@ def keep(story: Scenario, violation: ViolationFound, folder: Path, *, target: st
         UsageError: nothing can be written there.
     """
     bug = hashlib.sha256(repr((likeness(violation), target)).encode()).hexdigest()[:12]
+
+    def text(path: Path) -> str:
+        command = replay_command(str(path), target)
+        remarks = [
+            f"{violation.property} violated: {violation.summary}",
+            f"Found by a search; it fails until the bug is mended. Again: {command}",
+            f"manager: {target}",
+            f"bug: {bug}",
+        ]
+        return text_of(story, remarks=remarks)
+
+    return keep_as(folder, violation.property, bug, text)
+
+
+def keep_as(folder: Path, name: str, bug: str, text: Callable[[Path], str]) -> Path:
+    """Return the file of a bug that breaks the property of this name, which is written where there is none yet.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(1, _NUMBERS_MAX):
-            path = folder / f"{violation.property}-{number}{scenario_files.SUFFIX}"
-            if path.exists():
-                if remarks_of(path).get("bug") == bug:
-                    return path
-                continue
-            command = replay_command(str(path), target)
-            remarks = [
-                f"{violation.property} violated: {violation.summary}",
-                f"Found by a search; it fails until the bug is mended. Again: {command}",
-                f"manager: {target}",
-                f"bug: {bug}",
-            ]
-            _write_new(path, text_of(story, remarks=remarks))
-            return path
+            path = folder / f"{name}-{number}{scenario_files.SUFFIX}"
+            if not path.exists():
+                _write_new(path, text(path))
+                return path
+            if remarks_of(path).get("bug") == bug:
+                return path
     except OSError as error:
         raise UsageError(f"cannot write into {folder}: {error.strerror}") from None
-    raise UsageError(f"{folder} has {_NUMBERS_MAX} files of {violation.property}: mend what they show, or clear it up")
+    raise UsageError(f"{folder} has {_NUMBERS_MAX} files of {name}: mend what they show, or clear it up")
 
 
 def _write_new(path: Path, text: str) -> None:

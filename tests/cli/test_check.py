@@ -128,3 +128,43 @@ def test_what_the_profile_says_of_the_search_counts_unless_the_command_line_says
     assert "allowed: " in out
     checked(target, "--seed", "6")
     assert "seed 6" in capsys.readouterr().out
+
+
+def test_what_one_has_found_another_replays_first(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = shelf(here, "shelf_shared", "del self.kept[name]; self.kept[name] = {}")
+    assert checked(target, "--cases", "40", "--seed", "3", "--only", "lifecycle.delete", "--database", "team") == 1
+    assert "0 cases in team" in capsys.readouterr().out
+    asked = [
+        target,
+        "--cases",
+        "1",
+        "--seed",
+        "4",
+        "--only",
+        "lifecycle.delete",
+        "--found",
+        "mine",
+        "--database",
+        "team",
+    ]
+    assert checked(*asked) == 1
+    out = capsys.readouterr().out
+    assert "0 cases in team" not in out
+    assert "lifecycle.delete violated" in out
+    assert list((here / "mine").glob("lifecycle.delete-*.session.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("ftp://somewhere", "no database 'ftp://somewhere': expected a folder, redis://HOST:PORT/NUMBER or github://"),
+        ("github://alone", "no database 'github://alone'"),
+        ("p.toml", "and this is a file"),
+        ("redis://127.0.0.1:1/0", "cannot be reached: ConnectionError"),
+    ],
+)
+def test_a_database_that_is_none_or_out_of_reach_is_a_mistake(
+    url: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checked("reference", "--cases", "1", "--database", url) == 2
+    assert told in capsys.readouterr().err

@@ -82,7 +82,8 @@ def test_each_property_is_an_item_and_a_sound_manager_passes(shop: pytest.Pytest
 
 def test_a_violated_property_fails_with_what_shows_it(shop: pytest.Pytester) -> None:
     shop.makepyfile(shop=f"BROKEN = True\n{MANAGER}")
-    result = ran(shop, "-k", "lifecycle.delete")
+    result = ran(shop, "-k", "lifecycle.delete", "--sessionguard-database=team")
+    assert [path for path in shop.path.joinpath("team").rglob("*") if path.is_file()]
     result.stdout.fnmatch_lines(["lifecycle.delete violated: *", "*sessionguard replay *", "FAILED *lifecycle.delete*"])
     assert list(shop.path.glob(".sessionguard/found/lifecycle.delete-1.session.yaml"))
 

@@ -15,6 +15,7 @@ from pytest_sessionguard.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_sessionguard.core.result import Result
+    from pytest_sessionguard.explore.examples import Examples
     from pytest_sessionguard.run.checker import Progress, Settings
     from pytest_sessionguard.target.profile import Profile
 
@@ -64,6 +65,7 @@ def check(
     show = _Show(quiet=quiet)
     if not quiet:
         click.echo(f"check {target}, seed {settings.seed}")
+    examples = _examples(database, Path(found), target, quiet=quiet)
     result = search(profile, settings, target=target, on_progress=show.progress)
     show.wipe()
     for text in check_text.troubles(result):
@@ -71,6 +73,10 @@ def check(
     if not quiet:
         click.echo(check_text.summary(result, paint=_paint))
     _write(result, json_file)
+    if examples is not None:
+        from pytest_sessionguard.run import shared_finds
+
+        shared_finds.put_in(examples, result, target=target)
     if journal is not None:
         from pytest_sessionguard.reports import json_file as json_files
 
@@ -135,6 +141,20 @@ def _workers(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--workers: {text!r} is no number of processes; expected 1, 2, 3 ... or auto")
     return int(text)
+
+
+def _examples(url: str | None, found: Path, target: str, *, quiet: bool) -> Examples | None:
+    """Return the database of the team, after its finds were taken out of it."""
+    if url is None:
+        return None
+    from pytest_sessionguard.explore.examples import opened
+    from pytest_sessionguard.run import shared_finds
+
+    examples = opened(url)
+    count = shared_finds.take_out(examples, found, target=target)
+    if not quiet:
+        click.echo(f"{count} case{'s'[: count != 1]} in {url}{'' if examples.takes else ', which can only be read'}")
+    return examples
 
 
 def _write(result: Result, json_file: str | None) -> None:
