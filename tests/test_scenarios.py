@@ -222,8 +222,8 @@ def told(title: str, name: str) -> tuple[CaseResult, ...]:
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("title", STORIES)
 def test_a_story_holds_or_is_skipped_where_it_says_so(title: str, name: str) -> None:
-    if title in EVERYWHERE and "sqlite" in name:
-        return
+    if "sqlite" in name and (title in EVERYWHERE or title.startswith("A kill at any point")):
+        return  # Files that SQLite writes are recorded from outside, which takes long: tests/run/test_crash_cases.
     cases = told(title, name)
     assert troubles(cases) == []
     skipped = {case.status == "skipped" for case in cases}

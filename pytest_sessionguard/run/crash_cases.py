@@ -119,11 +119,12 @@ def crash_case(
         recorded = watch.recorded
         if plain.status not in ("held", "unproven") or recorded is None:
             return CrashCase(result=plain)
-        if recorded.log.incomplete and not chosen.keeps_cache:
+        if recorded.log.incomplete:
             outside = recorded_from_outside(profile, plan, folder)
-            if isinstance(outside, str):
+            if not isinstance(outside, str):
+                recorded = outside
+            elif not chosen.keeps_cache:
                 return CrashCase(result=_unproven(plain, name, "; ".join((*recorded.log.incomplete, outside))))
-            recorded = outside
         crashes = _Crashes(runner, plan, recorded, how, during)
         report = _explored(crashes, recorded, folder, chosen, budget, seed, until)
         result = crashes.result(plain, report, name, folder)

@@ -121,7 +121,7 @@ _BUGS: Final[Mapping[Any, frozenset[str]]] = {
     logs.NotFlushed: _POWER | _ATOMIC | _REPORTED,
     logs.Buffered: _ENDED | _REPORTED | _ATOMIC,  # The file that it holds open is not the one that recovery wrote.
     logs.GroupCommit: _LOST | _REPORTED | _ATOMIC,
-    logs.TornTailKept: _RECOVERY | _LOST,
+    logs.TornTailKept: _RECOVERY | _LOST | _ATOMIC,  # What a full disk cuts off is a torn end, too.
     logs.IndexBeforeData: _LOST | _DAMAGED | _ATOMIC,
     logs.DeleteInMemory: _ENDED | _REPORTED,
     logs.IdsReused: _ENDED | {"lifecycle.ids-unique", "recovery.idempotent"},
