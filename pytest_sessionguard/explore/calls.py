@@ -105,7 +105,7 @@ class Calls:
     def several(self) -> None:
         """Add a few steps that seldom follow one another by chance; else look at two sessions."""
         sketches = self.draft.sketches
-        if not self._rng.choice(_MOVES)(self):
+        if not self._rng.choice(_SEVERAL)(self):
             for sketch in [*sketches[-1:], *sketches[:-1][-self._rng.choice((1, 2, 3)) :][:1]]:
                 self._look_at(sketch)
 
@@ -158,6 +158,48 @@ class Calls:
         self._on_manager("sweep")
         return True
 
+    def old_copy(self) -> bool:
+        """Let a client work on what it read before another ended or changed the session; say whether that can be."""
+        draft, rng, repertoire = self.draft, self._rng, self._repertoire
+        able = [verb for verb in repertoire.verbs if verb in repertoire.holds and verb not in repertoire.looks]
+        living = draft.living()
+        if not able or not living or draft.client:
+            return False
+        sketch = rng.choice(living)
+        draft.client = "A"
+        draft.add("get", {"session": sketch.name})
+        draft.client = "B"
+        self.on(sketch, [verb for verb in repertoire.verbs if verb in _ENDS] or able)
+        draft.client = "A"
+        verb = rng.choice(able)
+        arguments: dict[str, Any] = {"session": sketch.name}
+        self._arguments(verb, arguments, sketch.name)
+        draft.add(verb, {**arguments, "stale": True})
+        draft.client = ""
+        self._look_at(sketch)
+        return True
+
+    def moment(self) -> bool:
+        """Do something to a session at its deadline or very near to it, and look; say whether that can be."""
+        rng, repertoire = self._rng, self._repertoire
+        living = [one for one in reversed(self.draft.living()) if one.dies_us is not None]
+        able = [verb for verb in repertoire.verbs if verb not in repertoire.looks and verb not in _ENDS]
+        if "time" not in self._has or not living or not able:
+            return False
+        sketch = rng.choice(living)
+        self._go_to(sketch, rng.choice(sorted(repertoire.near, key=abs)))
+        verb = rng.choice([*(verb for verb in able if verb == "sweep"), *able])
+        if VERBS[verb].addresses == "session":
+            self.on(sketch, [verb])
+        else:
+            self._on_manager(verb)
+        for look in repertoire.looks:
+            if VERBS[look].addresses == "session" and look in self._quiet:
+                self.draft.add(look, {"session": sketch.name})
+            elif look in ("list", "count"):
+                self.draft.add(look, {})
+        return True
+
     def _look_at(self, sketch: Sketch) -> None:
         looks = [verb for verb in self._quiet or self._repertoire.looks if VERBS[verb].addresses == "session"]
         if looks:
@@ -170,18 +212,27 @@ class Calls:
         draft, rng = self.draft, self._rng
         living = [one for one in draft.living() if one.dies_us is not None]
         if living and rng.random() < 0.6:
-            sketch = rng.choice(living)
-            offset_us = rng.choice(self._repertoire.near)
-            arguments: dict[str, Any] = {"to_timeout_of": sketch.name}
-            if offset_us:
-                arguments["plus_us" if offset_us > 0 else "minus_us"] = abs(offset_us)
-            draft.add("advance", arguments)
-            assert sketch.dies_us is not None
-            draft.now_us = max(draft.now_us, sketch.dies_us + offset_us)
+            self._go_to(rng.choice(living), rng.choice(self._repertoire.near))
         else:
             span_us = rng.choice(self._repertoire.spans)
             draft.add("advance", {"by_us": span_us})
             draft.now_us += span_us
+
+    def deadline(self) -> None:
+        """Let time pass to a session's deadline or very near to it; where there is none, by a span."""
+        living = [one for one in reversed(self.draft.living()) if one.dies_us is not None]
+        if living:
+            self._go_to(self._rng.choice(living), self._rng.choice(sorted(self._repertoire.near, key=abs)))
+        else:
+            self.advance()
+
+    def _go_to(self, sketch: Sketch, offset_us: int) -> None:
+        arguments: dict[str, Any] = {"to_timeout_of": sketch.name}
+        if offset_us:
+            arguments["plus_us" if offset_us > 0 else "minus_us"] = abs(offset_us)
+        self.draft.add("advance", arguments)
+        assert sketch.dies_us is not None
+        self.draft.now_us = max(self.draft.now_us, sketch.dies_us + offset_us)
 
     def set_clock(self) -> None:
         """Set the wall clock, back or forward."""
@@ -422,6 +473,9 @@ class Calls:
 
 
 _MOVES: Final[tuple[Callable[[Calls], bool], ...]] = (Calls.renewal, Calls.beginning_anew, Calls.broken_closing)
+
+# Those of a state machine, which has more steps to spend.
+_SEVERAL: Final = (Calls.moment, Calls.old_copy, *_MOVES)
 
 Maker = Callable[[Calls, str, dict[str, Any]], None]
 

@@ -292,6 +292,12 @@ class BaseMachine(RuleBasedStateMachine):
         """Let time pass: a span, or to just before, at or just after a deadline that there is."""
         self._perform(step)
 
+    @precondition(lambda self: "time" in self.features)
+    @rule(step=_step(Calls.deadline))
+    def deadline(self, step: str) -> None:
+        """Let time pass to just before, at or just after a deadline that there is."""
+        self._perform(step)
+
     @rule(steps=_steps(Calls.several))
     def several(self, steps: list[str]) -> None:
         """Do a few things that seldom follow one another by chance, or look at all sessions."""
