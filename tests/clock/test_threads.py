@@ -762,7 +762,7 @@ def test_a_child_process_is_waited_for(clock: VirtualClock) -> None:
     stop, ticks = threading.Event(), []
 
     def tick() -> None:
-        while not stop.wait(1):
+        while not stop.wait(600):
             ticks.append(1)
 
     ticker = threading.Thread(target=tick)
@@ -780,7 +780,7 @@ def test_a_child_process_that_computes_for_longer_than_the_patience_is_waited_fo
     child = [sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"]
     with VirtualClock(threads=True, patience_us=150_000).installed() as clock:
         stop = threading.Event()
-        ticker = threading.Thread(target=lambda: [0 for _ in iter(lambda: stop.wait(1), True)])
+        ticker = threading.Thread(target=lambda: [0 for _ in iter(lambda: stop.wait(600), True)])
         ticker.start()
         subprocess.run(child, check=True)
         stop.set()
