@@ -147,6 +147,8 @@ class BaseMachine(RuleBasedStateMachine):
     repertoire: ClassVar[Repertoire]
     shares: ClassVar[Mapping[str, float]] = _SHARES
     connect: ClassVar[Callable[[], Driver]]
+    # Whether a step may kill the manager.
+    killed: ClassVar[bool]
     # What was done -> the property that it violated, and how, of all examples of this machine.
     violated: ClassVar[dict[tuple[str, ...], tuple[str, str]]]
     patience: ClassVar[Patience]
@@ -322,6 +324,12 @@ class BaseMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         """End the manager and make it anew on what it has kept."""
         self._perform("restart: {}")
+
+    @precondition(lambda self: "restart" in self.features and self.killed)
+    @rule()
+    def crash(self) -> None:
+        """Kill the manager and make it anew on what that leaves."""
+        self._perform("crash: kill")
 
     @precondition(lambda self: AT_ONCE in self.features and self.profile.callers != "one")
     @rule(clients=_clients(("one", "one", "one", "same", "create")), switches=_switches())

@@ -73,9 +73,12 @@ class Feed:
         history: what has happened so far; set by the case.
         operations: how many operations that were; set likewise.
         aside: entered while the case waits; set likewise.
+
+    `crashes`: how steps may end the manager ("kill").
     """
 
-    def __init__(self) -> None:
+    def __init__(self, crashes: frozenset[str] = frozenset()) -> None:
+        self.crashes = crashes
         self.history: Callable[[], History] = lambda: History(())
         self.operations: Callable[[], int] = int
         self.aside: Callable[[], AbstractContextManager[None]] = nullcontext

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from pytest_sessionguard.core import durations
 from pytest_sessionguard.core.found import Found
@@ -20,11 +21,19 @@ from pytest_sessionguard.errors import HarnessError, NotDeterministic, UsageErro
 from pytest_sessionguard.run import scenario_files
 from pytest_sessionguard.run.driving import Feed
 from pytest_sessionguard.run.found import as_story, settle
-from pytest_sessionguard.run.runner import Runner
+from pytest_sessionguard.run.runner import Runner, claims
 from pytest_sessionguard.target.making import NeedsLoop
+from pytest_sessionguard.target.shape import Profile
 
 # Hypothesis has made it small already.
 SETTLING_RUNS_MAX = 400
+
+KILLED: Final = frozenset({"kill"})
+
+
+def kills(profile: Profile) -> bool:
+    """Say whether a step may kill the manager: what is left is promised, and is in a folder that can be rebuilt."""
+    return "durability.kill" in claims(profile) and "dir" in profile.placeholders
 
 
 def _script(found: Found, target: str) -> str:
@@ -113,7 +122,7 @@ class Live:
         return True
 
     def _start(self) -> None:
-        self._feed = Feed()
+        self._feed = Feed(KILLED if kills(self._runner.profile) else frozenset())
         if self._scheduler is not None:
             self._scheduler.begin()
         self._acts = self._runner.live(self._program.plan, self._feed, self._scheduler)

@@ -12,7 +12,7 @@ from pytest_sessionguard.explore import stateful
 from pytest_sessionguard.explore.patience import Patience
 from pytest_sessionguard.explore.repertoire import repertoire
 from pytest_sessionguard.run.found import FOLDER
-from pytest_sessionguard.run.live import Live
+from pytest_sessionguard.run.live import Live, kills
 from pytest_sessionguard.run.runner import Runner
 from pytest_sessionguard.target.profile import Profile, load, refused_for_check
 
@@ -47,6 +47,7 @@ class SessionMachine(stateful.BaseMachine):
             "repertoire": known,
             "shares": stateful.shares_of(known),
             "connect": staticmethod(partial(Live, runner, folder)),
+            "killed": kills(profile),
             "violated": {},
             "patience": Patience(),
             **stateful.verb_rules(known),

@@ -218,7 +218,7 @@ class Runner:
             folder=None if watch is None else watch.folder,
             behind_proxy=profile.endpoint is not None and disturbed.is_on_network(plan.scenario),
         )
-        crashes = disturbed.crashes(plan.scenario)
+        crashes = disturbed.crashes(plan.scenario) | (feed.crashes if feed is not None else frozenset())
         wanted = plan.scenario.faults or crashes or stage.network is not None
         injections = Injections(plan.scenario.faults, stage, crashes) if wanted else None
         stage.injections = injections

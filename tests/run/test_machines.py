@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +211,55 @@ def test_a_run_that_has_found_something_soon_comes_to_an_end() -> None:
     machine.patience = Patience(0.0)
     with pytest.raises(Violation, match="In as few steps as can be"):
         ran(machine, 60, phases=(Phase.generate, Phase.shrink))
+
+
+class Written:
+    """Sessions in a file, written with every change, or only when the manager is closed."""
+
+    late = False
+
+    def __init__(self, root: str) -> None:
+        self.file = Path(root) / "sessions.json"
+        self.kept = json.loads(self.file.read_text()) if self.file.exists() else {}
+
+    def create(self, data: Any) -> str:
+        name = f"id{len(self.kept)}"
+        self.kept[name] = data
+        if not self.late:
+            self.close()
+        return name
+
+    def get(self, id: str) -> Any:
+        return copy.deepcopy(self.kept.get(id))
+
+    def close(self) -> None:
+        self.file.write_text(json.dumps(self.kept))
+
+
+class Late(Written):
+    late = True
+
+
+@pytest.mark.parametrize("factory", [Written, Late])
+def test_what_a_kill_loses_is_told(factory: Any) -> None:
+    described = {
+        "manager": {"factory": factory, "args": {"root": "{dir}"}},
+        "operations": {"create": "create(data) -> id", "get": "get(id) -> data", "close": "close()"},
+        "policy": {"missing": {"get": "none"}, "survives": "kill", "data": "copies", "close": "keeps"},
+    }
+    machine = SessionMachine.for_target(Profile.of(described, name="written"), found=None)
+    assert machine.killed
+    state = machine()
+    state.begin({"sessions": ("create: {as: s1, data: {a: 1}}",)})
+    state.restart()
+    state.create("create: {as: s2, data: {b: 2}}")
+    state.crash()
+    if factory is Written:
+        assert isinstance(state.do("get: s2"), Ok)
+        state.teardown()
+        return
+    with pytest.raises(Violation, match=r"durability\.kill violated"):
+        state.do("get: s2")
 
 
 # -- what users add ---------------------------------------------------------------------------------------------------
