@@ -1,18 +1,11 @@
-"""How long an operation is waited for in an event loop.
-
-Most operations never wait for anything: only one that does pays for a timer.
-"""
+"""How long an operation is waited for in an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import types
-from collections.abc import Coroutine, Generator
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from pytest_sessionguard.clock.deadlock import waiting_tasks
-
-T = TypeVar("T")
 
 # Virtual time after which an operation is taken to hang: no operation takes an hour of its own accord, and a background
 # cleaner sets timers for ever, so that "no timer is set" alone would never tell.
@@ -45,25 +38,3 @@ class Patience:
     def _cut_off(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
         self.waiting = tuple(waiting_tasks(loop))
         task.cancel()
-
-
-@types.coroutine
-def bounded(work: Coroutine[Any, Any, T], patience: Patience) -> Generator[Any, Any, T]:
-    """Run the work; the patience with it begins where it first waits, which is when it began in virtual time."""
-    step: Any = work.send
-    given: Any = None
-    begun = False
-    while True:
-        try:
-            awaited = step(given)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        if not begun:
-            begun = True
-            patience.begin()
-        try:
-            given = yield awaited
-            step = work.send
-        except BaseException as error:  # noqa: BLE001 - handed on to the work, whatever it is.
-            given, step = error, work.throw

@@ -27,7 +27,7 @@ from pytest_sessionguard.errors import HarnessError, UsageError, VirtualDeadlock
 from pytest_sessionguard.explore.cancelling import Cancellation, cut_off
 from pytest_sessionguard.faults.proxy import Proxy
 from pytest_sessionguard.run.output import Output
-from pytest_sessionguard.run.patience import PATIENCE_US, Patience, bounded
+from pytest_sessionguard.run.patience import PATIENCE_US, Patience
 from pytest_sessionguard.run.recorder import Recorder
 from pytest_sessionguard.run.zone import Zone
 from pytest_sessionguard.target.binding import Binding
@@ -257,15 +257,17 @@ class Stage:
             await injections.ahead(operation)
         begun = self.recorder.begin(client, operation, place)
         patience = Patience()
+        if self.in_loop:
+            patience.begin()
         try:
             outcome: Outcome
             if not self.in_loop:
                 with threads.Limit(PATIENCE_US):
                     outcome = await self.binding.perform(client, operation)
             elif cancellation is not None:
-                outcome = await bounded(self._cut_off(client, operation, cancellation), patience)
+                outcome = await self._cut_off(client, operation, cancellation)
             else:
-                outcome = await bounded(self.binding.perform(client, operation), patience)
+                outcome = await self.binding.perform(client, operation)
         except VirtualDeadlock:
             self.recorder.end(begun, Unknown("the run was cut off"))
             raise
