@@ -152,7 +152,11 @@ def test_the_sound_twin_holds_under_every_schedule(switches: list[tuple[int, int
     state.teardown()
 
 
-@pytest.mark.parametrize("name", sorted(path.name.partition(".")[0] for path in CORRECT.glob("*.toml")))
+# Every third: all of them are run by benchmarks/machines.py --kind correct.
+SAMPLE = sorted(path.name.partition(".")[0] for path in CORRECT.glob("*.toml"))[::3]
+
+
+@pytest.mark.parametrize("name", SAMPLE)
 def test_no_correct_manager_of_the_zoo_is_accused(name: str) -> None:
     ran(SessionMachine.for_target(correct(name), found=None), 1, 12)
 
