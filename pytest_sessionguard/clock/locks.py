@@ -78,9 +78,11 @@ class VirtualLock:
     def _wait(self, timeout: float | None) -> bool:
         waiter = waiter_for(self)
         with MU:
-            if self._real.acquire(False):
-                return True
+            # In this order: whoever releases the lock in between finds the waiter, or the lock is found free.
             self._waiters.append(waiter)
+            if self._real.acquire(False):
+                self._waiters.remove(waiter)
+                return True
         try:
             if waiter.wait(timeout):
                 return True
@@ -203,9 +205,12 @@ class VirtualSimpleQueue:
                     raise queue.Empty from None
             waiter = waiter_for(self)
             with MU:
-                if self._items:
-                    continue
+                # In this order: whoever puts in between finds the waiter, or the item is found.
                 self._waiters.append(waiter)
+                if self._items:
+                    with suppress(ValueError):
+                        self._waiters.remove(waiter)
+                    continue
             began_us = _now_us()
             try:
                 woken = waiter.wait(timeout)
