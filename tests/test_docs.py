@@ -106,8 +106,10 @@ class Desk:
 
     def _run(self, command: str, block: Block) -> subprocess.CompletedProcess[str]:
         inside = ROOT if block.attributes.get("in") == "checkout" else self.folder
+        # What a page measures is its own matter: `coverage erase` would erase the project's measurement.
+        measures = "coverage" in command or "--cov" in command
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not (measures and name.startswith("COVERAGE"))},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTEST_ADDOPTS": "-p sessionguard -p no:cacheprovider",

@@ -744,7 +744,7 @@ def test_a_thread_that_cannot_begin_is_not_waited_for(clock: VirtualClock, monke
                 raise RuntimeError("another trace function is being installed")
             return getattr(sys, name)
 
-    monkeypatch.setattr(threading, "_trace_hook", print)
+    monkeypatch.setattr(threading, "_trace_hook", lambda frame, event, arg: None)
     seen: list[int] = []
     lost = threading.Thread(target=seen.append, args=(1,))
     with monkeypatch.context() as refusing:

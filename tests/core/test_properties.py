@@ -149,7 +149,7 @@ def test_a_key_is_promised_when_its_value_leaves_nothing_open(written: dict[str,
 
 
 # The catalogue itself, and what crashes, damages, cancels and disturbs cases or asks for very many ids.
-NO_STORIES = ("properties", "crash", "damage", "detection", "cancel", "fault", "injections", "entropy")
+NO_STORIES = ("properties", "live", "crash", "damage", "detection", "cancel", "fault", "injections", "entropy")
 
 
 def test_no_judge_of_stories_speaks_of_what_only_a_search_can_reach() -> None:
