@@ -170,7 +170,8 @@ class Examination:
             following = deduped(self.model.restarted(state, now, how=note.kind) for state in self.states)
             return replace(self, timeline=timeline, states=following, closings=Closings())
         if note.kind == "clock":
-            return self  # Nobody but the harness has seen what the clock showed just before it was set.
+            # Not a reading: perhaps nobody but the harness has seen what the clock showed just before it was set.
+            return replace(self, timeline=self.timeline.about_to_be_set(note.at))
         after = self._reading(note.at)
         name = closing(note)
         if name is None:

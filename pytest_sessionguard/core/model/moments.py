@@ -25,6 +25,9 @@ EITHER: Final = ALIVE | DEAD
 # seconds may see a deadline up to half a microsecond early or late, so the deadline itself is not judged there.
 EXACT_STEP_US: Final = 15_625
 
+# Longer ago than any clock shows.
+_AGES_US: Final = 1 << 62
+
 
 def span(earlier: Moment, later: Moment) -> Moment:
     """Return the moment that may be any instant from `earlier` to `later`."""
@@ -89,7 +92,8 @@ class Timeline:
     Attributes:
         monotonic: which clock the policy counts on.
         last: the latest stamp seen.
-        high_us: the latest time that the wall clock ever showed.
+        high_us: the latest time that the wall clock ever showed during an operation.
+        shown_us: the latest time that it ever showed, which a manager that looks at it between operations has seen.
         lost_us: by how much it was set back, in all.
         backs: how often it was set back.
         set_us: what the monotonic clock showed when the wall clock was last seen to have been set; None: it never was.
@@ -97,7 +101,8 @@ class Timeline:
 
     monotonic: bool
     last: Stamp | None = None
-    high_us: int = 0
+    high_us: int = -_AGES_US
+    shown_us: int = -_AGES_US
     lost_us: int = 0
     backs: int = 0
     set_us: int | None = None
@@ -110,16 +115,19 @@ class Timeline:
             is_back = self.last is not None and stamp.wall_us - self.last.wall_us < stamp.mono_us - self.last.mono_us
             return replace(self, last=stamp, backs=self.backs + is_back)
         if self.last is None:
-            return replace(self, last=stamp, high_us=stamp.wall_us)
+            return replace(self, last=stamp, high_us=stamp.wall_us, shown_us=stamp.wall_us)
         jump_us = (stamp.wall_us - self.last.wall_us) - (stamp.mono_us - self.last.mono_us)
-        high_us = max(self.high_us, stamp.wall_us)
+        high_us, shown_us = max(self.high_us, stamp.wall_us), max(self.shown_us, stamp.wall_us)
         if not jump_us:
-            return replace(self, last=stamp, high_us=high_us)
-        at_us = stamp.mono_us
-        if jump_us > 0:
-            return replace(self, last=stamp, high_us=high_us, set_us=at_us)
-        lost_us = self.lost_us - jump_us
-        return replace(self, last=stamp, high_us=high_us, lost_us=lost_us, backs=self.backs + 1, set_us=at_us)
+            return replace(self, last=stamp, high_us=high_us, shown_us=shown_us)
+        later = replace(self, last=stamp, high_us=high_us, shown_us=shown_us, set_us=stamp.mono_us)
+        return later if jump_us > 0 else replace(later, lost_us=self.lost_us - jump_us, backs=self.backs + 1)
+
+    def about_to_be_set(self, stamp: Stamp) -> Timeline:
+        """Return the timeline when the wall clock shows `stamp` and is to be set: who has looked meanwhile knows."""
+        if self.monotonic:
+            return self
+        return replace(self, last=self.last or stamp, shown_us=max(self.shown_us, stamp.wall_us))
 
     def undisturbed_us(self, stamp: Stamp) -> int | None:
         """Return the time that has passed since the wall clock was last set; None: it never was."""
@@ -143,5 +151,5 @@ class Timeline:
         return (
             (low, high),
             (low + self.lost_us, high + self.lost_us),
-            (max(low, self.high_us), max(high, self.high_us)),
+            (max(low, self.high_us), max(high, self.shown_us)),
         )

@@ -221,3 +221,20 @@ def test_data_that_is_shared_with_callers_may_be_meant_so() -> None:
     written = promised.did("get", "s1", ok(data=marked)).finding
     assert written is not None
     assert written.undeclared != "data"
+
+
+def a_late_session(**written: Any) -> Story:
+    return story(clock="wall", **written).did("create", "s1", ok(id="s1"), data=DATA)
+
+
+def test_a_manager_that_keeps_the_latest_time_may_have_seen_it_before_its_first_operation() -> None:
+    set_back = story(clock="wall").set_clock(-3 * HOUR).did("create", "s1", ok(id="s1"), data=DATA)
+    assert set_back.advance(HOUR + 1).did("get", "s1", LIVES).broken is None
+    assert a_late_session().advance(HOUR + 1).did("get", "s1", LIVES).broken is not None
+
+
+def test_a_manager_that_keeps_the_latest_time_may_have_seen_it_between_two_operations() -> None:
+    set_back = a_late_session().advance(2 * HOUR).set_clock(-4 * HOUR)
+    again = set_back.did("create", "s2", ok(id="s2"), data=DATA).advance(3 * HOUR)
+    assert again.did("get", "s2", LIVES).broken is None
+    assert again.advance(2 * HOUR).did("get", "s2", LIVES).broken is not None
