@@ -225,7 +225,7 @@ class _Damaged:
             return None if right else (None, "a manager, or a typed error of the kind corrupt", after.unopened)
         for look, outcome in after.answers.items():
             if outcome == before.answers[look] or (
-                isinstance(outcome, Ok) and self._is_whole(look, outcome.answer, before.answers[look], damage)
+                isinstance(outcome, Ok) and self._is_whole(look, outcome.answer, before.answers[look], after, damage)
             ):
                 continue
             if _is_absent(outcome) and self._may_be_absent(look, before.answers[look], damage):
@@ -235,14 +235,16 @@ class _Damaged:
             return look, _EXPECTED[declared], outcome
         return None
 
-    def _is_whole(self, look: Operation, answer: Answer, before: Outcome, damage: Damage) -> bool:
+    def _is_whole(self, look: Operation, answer: Answer, before: Outcome, after: _Shown, damage: Damage) -> bool:
         """Say whether an answer tells nothing that was never acknowledged."""
         if look.verb == "list":
             known = {*self._pasts, *_ids(before)}
             told = _ids(Ok(answer))
             if any(one not in known for one in told):
                 return False
-            return damage.loses or self._policy.damage != "repaired" or set(told).issuperset(_ids(before))
+            # What is told to be damaged when asked for need not be known to a list.
+            damaged = {one.id for one, outcome in after.answers.items() if one.verb == "get" and _is_corrupt(outcome)}
+            return damage.loses or self._policy.damage != "repaired" or damaged.union(told).issuperset(_ids(before))
         if answer.absent is not UNSET:
             return False
         if answer.data is UNSET or look.id in self._unknown:

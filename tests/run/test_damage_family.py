@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from zoo.durable import bases, files, logs
 from zoo.durable.catalogue import SOUND, Durable
@@ -29,6 +33,38 @@ def test_a_sound_store_is_spared(store: Durable) -> None:
     assert [violation.message for violation in result.violations] == []
     (status,) = [one.status for one in result.properties if one.name == "durability.damage"]
     assert status == "held"
+
+
+class ListsTheReadable(files.Files):
+    """A damaged session without a backup is told where it is asked for, and is in no list."""
+
+    def list(self) -> list[str]:
+        found = []
+        for id in self.every():
+            with suppress(files.Damaged):
+                if self.read(id) is not None:
+                    found.append(id)
+        return found
+
+
+class ListsTheReadableInSilence(ListsTheReadable):
+    """The same, and who asks for the damaged one is told that there is none."""
+
+    def get(self, id: str) -> Any:
+        with suppress(files.Damaged):
+            return super().get(id)
+        return None
+
+
+def as_files(factory: type) -> Profile:
+    """Return the profile of the files of the zoo, of another class."""
+    return replace(Durable(files.Files).profile(), factory=factory)
+
+
+def test_a_list_may_leave_out_what_is_told_to_be_damaged_when_asked_for() -> None:
+    assert [violation.message for violation in searched(as_files(ListsTheReadable), 8).violations] == []
+    (violation,) = searched(as_files(ListsTheReadableInSilence), 8).violations
+    assert violation.property == "durability.damage"
 
 
 @pytest.mark.parametrize(
