@@ -282,6 +282,10 @@ def _start_here(self: threading.Thread, turns: Turns, runner: Runner, *, is_virt
     del turns.runners[runner.ident]
     try:
         _start(self)
+        if child is not None and (threading.gettrace() or threading.getprofile()) is not None:
+            # Of two threads that are given trace functions at once, Python 3.11 refuses one, which ends unbegun.
+            while child.ident == _NOT_ARRIVED and not child.done:
+                real_sleep(0)
     except BaseException:
         if child is not None:
             turns.withdraw(child)

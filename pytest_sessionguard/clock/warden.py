@@ -18,11 +18,12 @@ import threading
 import time
 import warnings
 from _thread import allocate_lock, start_new_thread
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from pytest_sessionguard.clock.children import Children
-from pytest_sessionguard.clock.readings import real_monotonic
+from pytest_sessionguard.clock.readings import real_monotonic, real_sleep
 from pytest_sessionguard.clock.stacks import lines_of
 from pytest_sessionguard.clock.turns import Turns
 from pytest_sessionguard.clock.waits import MU, Runner
@@ -59,7 +60,7 @@ class Warden:
         self.turns = turns
         self._bell = allocate_lock()
         self._bell.acquire()
-        self._started = False
+        self._started = self._watches = False
         self._switches = -1
         self._looks = 0
         self._busy_s = 0.0
@@ -76,6 +77,8 @@ class Warden:
         if not self._started:
             self._started = True
             start_new_thread(self._watch, ())
+            while threading.gettrace() is not None and not self._watches:
+                real_sleep(0)  # of two threads that are given trace functions at once, one is refused
 
     def dismiss(self) -> None:
         """Stop to watch."""
@@ -84,7 +87,9 @@ class Warden:
 
     def _watch(self) -> None:
         # As every thread of `threading` does: for debuggers and for coverage.
-        sys.settrace(threading.gettrace())
+        with suppress(RuntimeError):  # another thread is being given its own
+            sys.settrace(threading.gettrace())
+        self._watches = True
         turns = self.turns
         while not turns.over and not self._bell.acquire(True, LOOK_S):
             try:

@@ -42,10 +42,12 @@ def clock() -> Iterator[VirtualClock]:
 @pytest.fixture
 def quick_switches() -> Iterator[None]:
     """Have the interpreter switch between threads whenever it can: what depends on that shows."""
-    before_s = sys.getswitchinterval()
+    before_s, traced = sys.getswitchinterval(), threading.gettrace()
+    threading.settrace(None)  # type: ignore[arg-type]  # two threads that begin at once may be refused trace functions
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before_s)
+    threading.settrace(traced)  # type: ignore[arg-type]
 
 
 def run(*bodies: Callable[[], object], timeout: float | None = None) -> list[threading.Thread]:
@@ -732,6 +734,33 @@ def test_a_thread_is_no_thread_of_pythons_alone_when_a_library_has_some_of_its_o
     monkeypatch.setattr(os, "listdir", missing)
     seen.append(warden._all_are_pythons())
     assert seen == [False, True, True]
+
+
+STARTED_UNDER_TRACE = """
+import sys, threading, time
+sys.addaudithook(lambda event, _: time.sleep(0.0003) if event == "sys.settrace" else None)
+threading.settrace(lambda frame, event, arg: None)
+sys.setswitchinterval(1e-6)
+from pytest_sessionguard.clock.virtual import VirtualClock
+seen = []
+for _ in range(20):
+    with VirtualClock(threads=True).installed():
+        threads = [threading.Thread(target=seen.append, args=(number,)) for number in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+print(len(seen))
+"""
+
+
+def test_threads_that_are_traced_all_begin() -> None:
+    """Of two that are given their trace functions at the same time, Python 3.11 would refuse one."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED_UNDER_TRACE], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "100\n"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
