@@ -21,7 +21,8 @@ from pytest_sessionguard.clock.virtual import VirtualClock
 from pytest_sessionguard.clock.zone import in_zone
 from pytest_sessionguard.core.history import Entry, Event, Note, Stamp
 from pytest_sessionguard.core.judging import begin
-from pytest_sessionguard.core.model.state import Phantom
+from pytest_sessionguard.core.model.moments import DEAD
+from pytest_sessionguard.core.model.state import Phantom, standing
 from pytest_sessionguard.core.operations import Answer, Failed, Ok, Operation, Outcome, Refused
 from pytest_sessionguard.core.plan import Plan
 from pytest_sessionguard.core.policy import Policy
@@ -172,10 +173,11 @@ class _Damaged:
         self._entries: tuple[Entry, ...] = talk.stage.recorder.history().entries
         self._at: Stamp = talk.stage.recorder.stamp()
         self._proven: set[str] = set()
-        self._pasts, self._unknown = self._known()
+        self._pasts, self._unknown, self._aged = self._known()
 
-    def _known(self) -> tuple[dict[Hashable, list[Any]], set[Hashable]]:
-        """Return what each session has held, and those of which that is not known."""
+    def _known(self) -> tuple[dict[Hashable, list[Any]], set[Hashable], set[Hashable]]:
+        """Return what each session has held, those of which that is not known, and those that an older version of
+        which, not yet renewed, may have run out by now."""
         pasts: dict[Hashable, list[Any]] = {}
         unknown: set[Hashable] = set()
         examination = begin(self._runner.model(self._policy))
@@ -188,7 +190,14 @@ class _Damaged:
                         unknown.add(key)
                     elif record.data not in held:
                         held.append(record.data)
-        return pasts, unknown
+        now = examination.timeline.seen(self._at).moment(self._at, self._at)
+        aged: set[Hashable] = {
+            key
+            for state in examination.states
+            for key, record in state.records.items()
+            if standing(replace(record, active=record.created), now, self._policy) & DEAD
+        }
+        return pasts, unknown, aged
 
     def result(self, plain: CaseResult, seed: int, states_max: int) -> CaseResult:
         """Return the case with what its damages have shown."""
@@ -244,7 +253,8 @@ class _Damaged:
                 return False
             # What is told to be damaged when asked for need not be known to a list.
             damaged = {one.id for one, outcome in after.answers.items() if one.verb == "get" and _is_corrupt(outcome)}
-            return damage.loses or self._policy.damage != "repaired" or damaged.union(told).issuperset(_ids(before))
+            excused = damaged | self._aged
+            return damage.loses or self._policy.damage != "repaired" or excused.union(told).issuperset(_ids(before))
         if answer.absent is not UNSET:
             return False
         if answer.data is UNSET or look.id in self._unknown:
@@ -262,7 +272,7 @@ class _Damaged:
         return any(text in data for text in texts for data in files)
 
     def _may_be_absent(self, look: Operation, before: Outcome, damage: Damage) -> bool:
-        return damage.loses or self._policy.damage != "repaired" or _is_absent(before)
+        return damage.loses or self._policy.damage != "repaired" or _is_absent(before) or look.id in self._aged
 
     # -- looking ------------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,14 @@ import pytest
 from zoo.durable import bases, files, logs
 from zoo.durable.catalogue import SOUND, Durable
 
+from pytest_sessionguard.core.plan import cells
 from pytest_sessionguard.core.result import Result
 from pytest_sessionguard.crash.effects import Item
-from pytest_sessionguard.run import damage_cases
+from pytest_sessionguard.run import damage_cases, scenario_files
 from pytest_sessionguard.run.bench import Bench
 from pytest_sessionguard.run.checker import Settings, check
 from pytest_sessionguard.run.families import families
+from pytest_sessionguard.run.runner import Runner
 from pytest_sessionguard.target.shape import Profile
 
 
@@ -65,6 +67,24 @@ def test_a_list_may_leave_out_what_is_told_to_be_damaged_when_asked_for() -> Non
     assert [violation.message for violation in searched(as_files(ListsTheReadable), 8).violations] == []
     (violation,) = searched(as_files(ListsTheReadableInSilence), 8).violations
     assert violation.property == "durability.damage"
+
+
+RENEWED = """scenario: A session is renewed
+version: 1
+steps:
+  - create: {as: cart, data: {n: 1}}
+  - advance: 5m
+  - touch: cart
+  - advance: 8m
+  - expect: {session: cart, alive: true}
+"""
+
+
+def test_what_is_repaired_may_be_a_version_that_has_run_out_by_now() -> None:
+    (plan,) = cells(scenario_files.load("renewed.session.yaml", RENEWED))
+    case = damage_cases.damage_case(Runner(Durable(files.Files).profile()), plan)
+    assert [violation.message for violation in case.violations] == []
+    assert dict(case.exercised)["durability.damage"] > 10
 
 
 @pytest.mark.parametrize(

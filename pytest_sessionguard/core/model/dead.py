@@ -147,6 +147,9 @@ def _replacing(state: State, ask: Ask, record: Record) -> Alternative:
         if ask.policy.replacement == "moves":
             old = replace(old, phase=GONE, how="moved")
         yield state.having(old, new)
+        # Whether it has the timeout that the old one was given is not declared.
+        if record.timeout_us is not UNSET:
+            yield state.having(old, replace(new, timeout_us=record.timeout_us, unjudged=record.unjudged))
 
     facets = (fresh_id(state, ask, "lifecycle.use"),)
     return Alternative(kind="ok", facets=facets, after=after, property="lifecycle.use", line=("replacement",))

@@ -336,7 +336,9 @@ class NaiveManager:
         owner = UNSET if one is None else one["owner"]
         self.make_room(owner)
         new = self.fresh()
-        self.store(new, owner=owner)
+        own = "default" if one is None else one["timeout"]
+        inherits = own != "default" and self.choose([False, True])
+        self.store(new, owner=owner, timeout=own if inherits else "default")
         self.heirs[key] = new
         if key in self.sessions and self.policy.replacement == "moves":
             self.end(key, "expired")

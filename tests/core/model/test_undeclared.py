@@ -238,3 +238,11 @@ def test_a_manager_that_keeps_the_latest_time_may_have_seen_it_between_two_opera
     again = set_back.did("create", "s2", ok(id="s2"), data=DATA).advance(3 * HOUR)
     assert again.did("get", "s2", LIVES).broken is None
     assert again.advance(2 * HOUR).did("get", "s2", LIVES).broken is not None
+
+
+@pytest.mark.parametrize("lives_s", [90, HOUR])
+def test_a_replacement_may_have_the_timeout_of_the_session_or_the_one_that_all_have(lives_s: float) -> None:
+    short = story(replacement="one", per_session_timeout=True).did("create", "s1", ok(id="s1"), timeout_us=90_000_000)
+    used = short.advance(100).did("use", "s1", ok(id="s2"))
+    assert used.advance(lives_s - 1).did("exists", "s2", ok(flag=True)).broken is None
+    assert used.advance(HOUR + 1).did("exists", "s2", ok(flag=True)).broken is not None
