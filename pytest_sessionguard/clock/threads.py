@@ -31,11 +31,13 @@ from pytest_sessionguard.clock.patches import Patch, Patches
 from pytest_sessionguard.clock.readings import READINGS, real_monotonic, real_sleep
 from pytest_sessionguard.clock.turns import Turns, by_seed
 from pytest_sessionguard.clock.virtual import VirtualClock
-from pytest_sessionguard.clock.waits import CURRENT, Abandoned, Runner, Waiter
+from pytest_sessionguard.clock.waits import CURRENT, MU, Abandoned, Runner, Waiter
 from pytest_sessionguard.clock.waits import me as me
 from pytest_sessionguard.clock.warden import Warden, stirs
 
 _RUNNER: Final = "_sessionguard_runner"
+# So often is a thread that waits again told to end.
+_TELLINGS_MAX: Final = 100
 # The identity that a runner has until its thread has begun.
 _NOT_ARRIVED: Final = 0
 
@@ -74,6 +76,13 @@ def _turns(clock: VirtualClock, owner: threading.Thread, there_before: list[thre
     turns.stirs = stirs
     turns.others = partial(_others, there_before)
     return turns
+
+
+def watch() -> None:
+    """Have the thread that owns the clock watched while it is alone: one that polls the time would poll for ever."""
+    turns = CURRENT.turns
+    if turns is not None:
+        turns.call_warden()
 
 
 def _call_warden(turns: Turns) -> None:
@@ -210,6 +219,34 @@ def work_on() -> None:
     turns = CURRENT.turns
     if turns is not None:
         turns.work_on()
+
+
+def end_stuck() -> None:
+    """Have the threads end that a deadlock left waiting for ever, and that the end of the process would wait for.
+
+    The current thread is the owner of the clock.
+    """
+    turns = CURRENT.turns
+    if turns is None or turns.deadlock is None:
+        return
+    turns.work_on()
+    for _ in range(_TELLINGS_MAX):
+        with MU:
+            stuck = [each for each in turns.runners.values() if each is not turns.owner and _is_stuck(each)]
+            for runner in stuck:
+                assert runner.waiter is not None
+                runner.waiter.done, runner.waiter.error = True, Abandoned()
+                turns.ready.append(runner)
+        if not stuck:
+            return
+        turns.give_way(turns.owner)
+
+
+def _is_stuck(runner: Runner) -> bool:
+    waiter, work = runner.waiter, getattr(runner.thread, "_target", None)
+    # Pools end their workers themselves.
+    is_pools = getattr(work, "__module__", "").startswith("concurrent.")
+    return waiter is not None and not (waiter.done or waiter.deadline_us or runner.thread.daemon or is_pools)
 
 
 # -- locks -----------------------------------------------------------------------------------------------------------

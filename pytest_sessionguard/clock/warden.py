@@ -66,7 +66,7 @@ class Warden:
         self._busy_s = 0.0
         self._polls = 0
         self._asleep = 0
-        self._used_ns = -1
+        self._used_ns = self._last_us = -1
         self._told: set[tuple[object, ...]] = set()
         self._children = Children()
         self._served_s = 0.0
@@ -116,6 +116,14 @@ class Warden:
         elif turns.runners.get(holder.ident) is holder and len(turns.runners) + len(turns.ready) > 1:
             # One that is starting another waits for the system meanwhile, and is no virtual thread for so long.
             self._look_at(holder)
+        elif turns.runners.get(holder.ident) is holder:
+            # Nobody waits for its turn: it is of interest only whether it polls, and no time passes.
+            if turns.clock.monotonic_us != self._last_us:
+                self._last_us = turns.clock.monotonic_us
+                self._forget()
+            used_ns, before_ns = processor_ns(holder), self._used_ns
+            self._used_ns = used_ns
+            self._look_at_busy(holder, (used_ns - before_ns) / 1e9 if used_ns and before_ns >= 0 else LOOK_S)
 
     def _forget(self) -> None:
         self._looks = self._polls = self._asleep = 0
@@ -159,6 +167,7 @@ class Warden:
             if turns.holder not in (holder, None) or turns.over:
                 return
             turns.pass_by(passed_us)
+            self._last_us = turns.clock.monotonic_us
             if turns.holder is None:
                 turns.resume()
             elif turns.ready:

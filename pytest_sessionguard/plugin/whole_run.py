@@ -64,10 +64,13 @@ class WholeRun:
         if self._clock is None:
             clock = VirtualClock(start=_now_us(), threads=True, late_us=LATE_US)
             self._clock = self._stack.enter_context(clock.installed())
+            threads.watch()
         return self._clock
 
     def leave(self) -> None:
         """Take the clock out of force."""
+        if self._clock is not None:
+            threads.end_stuck()
         self._clock = None
         self._stack.close()
 

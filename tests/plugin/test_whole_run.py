@@ -164,6 +164,37 @@ def test_a_deadlock_fails_its_test_and_the_run_goes_on(pytester: pytest.Pytester
     result.stdout.fnmatch_lines(["*VirtualDeadlock: nothing can run any more and no timer is set*"])
 
 
+def test_a_lone_thread_that_polls_the_time_is_named_and_comes_to_its_end(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import time
+
+        def test_poll():
+            until = time.time() + 0.3
+            while time.time() < until:
+                pass
+        """
+    )
+    result = run("-p", "sessionguard", "--sessionguard-time=virtual")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*BusyWait: MainThread polls instead of waiting*"])
+
+
+def test_threads_that_a_deadlock_left_behind_do_not_keep_the_process(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import threading
+
+        def test_deadlock():
+            one, other = threading.Lock(), threading.Lock()
+            one.acquire()
+            threading.Thread(target=lambda: (other.acquire(), one.acquire())).start()
+            threading.Event().wait()
+        """
+    )
+    run("-p", "sessionguard", "--sessionguard-time=virtual").assert_outcomes(failed=1)
+
+
 def test_workers_of_xdist_carry_their_times_to_the_main_process(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile("import time, pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_one(n): time.sleep(60)")
     result = run(*VIRTUAL, "-p", "xdist", "-n", "2")
