@@ -93,12 +93,7 @@ def apart(entry: Entry, options: argparse.Namespace, seed: int) -> Row:
 
 def chosen(options: argparse.Namespace) -> list[Entry]:
     """Return the managers that are asked for."""
-    entries = [
-        entry
-        for entry in catalogue.everything().values()
-        if (not options.only or any(part in entry.name for part in options.only))
-        and (not options.kind or entry.kind in options.kind)
-    ]
+    entries = catalogue.matching(options.only, options.kind)
     if options.sample:
         random.Random(0).shuffle(entries)
     return entries[: options.sample or None]

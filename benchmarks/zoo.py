@@ -113,12 +113,7 @@ def read(path: Path) -> dict[tuple[str, int, float], Row]:
 
 def chosen(options: argparse.Namespace) -> list[Entry]:
     """Return the managers that are asked for; a sample has as many of each kind as its share."""
-    entries = [
-        entry
-        for entry in catalogue.everything().values()
-        if (not options.only or any(part in entry.name for part in options.only))
-        and (not options.kind or entry.kind in options.kind)
-    ]
+    entries = catalogue.matching(options.only, options.kind)
     if options.sample is None or options.sample >= len(entries):
         return entries
     drawn = sorted(random.Random(options.sample).sample(range(len(entries)), options.sample))

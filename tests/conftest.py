@@ -31,8 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Let the measurement rest where a test asks for it: traced, a search takes twice as long."""
     running = None
+    # Not loaded for this: where nothing is measured, no test is to be slower.
     if "coverage" in sys.modules and item.get_closest_marker("unmeasured") is not None:
-        running = sys.modules["coverage"].Coverage.current()
+        from pytest_sessionguard.run import coverage_data
+
+        running = coverage_data.current()
     if running is None:
         return (yield)
     running.stop()

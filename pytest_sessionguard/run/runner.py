@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -241,7 +240,7 @@ class Runner:
                     driving.drive(clock, case.run, in_loop=in_loop)
                 else:
                     feed.history, feed.aside = stage.recorder.history, stage.output.aside
-                    feed.operations = partial(getattr, stage.recorder, "operations")
+                    feed.operations = lambda: stage.recorder.operations
                     yield from driving.drive_fed(clock, case.run, feed, in_loop=in_loop)
             self._was_made = True
         except CannotBeMade as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -109,3 +109,12 @@ def everything() -> dict[str, Entry]:
     named = {entry.name: entry for entry in entries}
     assert len(named) == len(entries)
     return named
+
+
+def matching(parts: Sequence[str], kinds: Sequence[str]) -> list[Entry]:
+    """Return those whose name has one of the parts, and whose kind is one of the kinds; where there are none, all."""
+    return [
+        entry
+        for entry in everything().values()
+        if (not parts or any(part in entry.name for part in parts)) and (not kinds or entry.kind in kinds)
+    ]
